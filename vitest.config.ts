@@ -1,0 +1,12 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  resolve: {
+    alias: {
+      gradus: fileURLToPath(new URL('./src/index.ts', import.meta.url)),
+      '@gradus/datasets': fileURLToPath(new URL('./datasets/src/index.ts', import.meta.url)),
+    },
+  },
+  test: { include: ['test/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000, pool: 'forks' },
+})
