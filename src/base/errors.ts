@@ -1,0 +1,83 @@
+/**
+ * @file Errors that say what was wrong, where, and how to put it right.
+ * In: the operation, the fault, the place, the cure. Out: an Error subclass whose message reads as one sentence.
+ *
+ * new ShapeError('matmul', 'inner sizes differ, [32,784] × [256,10] (784 ≠ 256)', { hint: 'linear was built with in = 256.' })
+ */
+export interface ErrorDetails {
+  /** Where in the model: a module path such as `layers.1`. Filled in from the module being called when left out. */
+  readonly place?: string
+  /** The cure, a full sentence. */
+  readonly hint?: string
+  readonly cause?: unknown
+}
+
+let currentPlace: () => string | undefined = () => undefined
+
+/** The tracer tells errors which module is being called, so that base/ need not know about modules. */
+export function setErrorPlace(place: () => string | undefined): void {
+  currentPlace = place
+}
+
+export class GradusError extends Error {
+  override name = 'GradusError'
+  readonly operation: string
+
+  constructor(operation: string, fault: string, details: ErrorDetails = {}) {
+    const place = details.place ?? currentPlace()
+    super(`${operation}: ${fault}${place ? `, in ${place}` : ''}${details.hint ? `. ${details.hint}` : ''}`, {
+      cause: details.cause,
+    })
+    this.operation = operation
+  }
+}
+
+/** Shapes that do not fit together. */
+export class ShapeError extends GradusError {
+  override name = 'ShapeError'
+}
+/** A dtype where another is needed. */
+export class DtypeError extends GradusError {
+  override name = 'DtypeError'
+}
+/** A rule of tracing was broken: reading a value inside a trace, arithmetic operators on a tensor, an async function... */
+export class TraceError extends GradusError {
+  override name = 'TraceError'
+}
+/** An option or argument out of its range. */
+export class ValueError extends GradusError {
+  override name = 'ValueError'
+}
+/** A file that is missing, malformed or from another version. */
+export class FileError extends GradusError {
+  override name = 'FileError'
+}
+/** A verifier found an IR that breaks its grammar: a bug in Gradus, never in the user's code. */
+export class VerifyError extends GradusError {
+  override name = 'VerifyError'
+}
+
+/** The name in `known` nearest to `name` by edit distance, if it is near enough to be a misspelling. */
+export function nearest(name: string, known: Iterable<string>): string | undefined {
+  let best: string | undefined
+  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase())
+    if (distance < bestDistance) {
+      best = candidate
+      bestDistance = distance
+    }
+  }
+  return best
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++)
+      next[j] = Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1))
+    row = next
+  }
+  return row[b.length]!
+}
