@@ -1,0 +1,178 @@
+/**
+ * @file The closed table of operations: what a program can say. One row per op in `OpAttrs`; every other table
+ * (types, interpreter, vjp, lowering) is a total record over it, so that an op missing anywhere is a type error.
+ * Names and semantics stay close to StableHLO's. Everything else (softmax, gelu, losses) is composed from these.
+ */
+import type { DType } from '../base/dtype.js'
+import type { Shape } from '../base/shape.js'
+
+/** The order in which a sum over n elements is carried out. It is data: computed from shapes, obeyed by every engine. */
+export type Order =
+  /** Ascending chains of `segment` elements from the identity; the segments' results added in ascending order. */
+  | { readonly kind: 'chain'; readonly segment: number }
+  /**
+   * Within a segment element k goes to lane k mod `lanes`, each lane an ascending chain from the identity; lanes are
+   * combined by a tree of halves (i with i + 8, i + 4, i + 2, i + 1); the segments' results in ascending order.
+   */
+  | { readonly kind: 'lanes'; readonly lanes: 16; readonly segment: number }
+
+export type Direction = 'equal' | 'notEqual' | 'less' | 'lessEqual' | 'greater' | 'greaterEqual'
+export type ReduceKind = 'sum' | 'maximum' | 'minimum'
+type None = Record<never, never>
+
+export interface OpAttrs {
+  /** A leaf bound when the program runs: an argument, a Variable, a captured tensor. Never interned. */
+  input: { readonly dtype: DType; readonly shape: Shape }
+  /** A scalar. */
+  constant: { readonly dtype: DType; readonly value: number }
+  /** Element = its index along `axis`. */
+  iota: { readonly dtype: DType; readonly shape: Shape; readonly axis: number }
+
+  negate: None
+  abs: None
+  floor: None
+  /** To the nearest integer, ties to even. */
+  round: None
+  sqrt: None
+  exp: None
+  log: None
+  expm1: None
+  log1p: None
+  tanh: None
+  erf: None
+  sin: None
+  cos: None
+  /** Logical for bool, bitwise for int32 and uint32. */
+  not: None
+  /** The identity, through which no gradient flows. */
+  stopGradient: None
+  /** float → integer truncates and saturates, NaN → 0; to bool is `≠ 0`. */
+  convert: { readonly dtype: DType }
+  /** uint32, by 0..31; right shifts fill with zeros. */
+  shiftLeft: { readonly by: number }
+  shiftRight: { readonly by: number }
+
+  add: None
+  subtract: None
+  multiply: None
+  /** Floats only. */
+  divide: None
+  /** NaN if either is; −0 < +0. */
+  maximum: None
+  minimum: None
+  power: None
+  and: None
+  or: None
+  xor: None
+  compare: { readonly direction: Direction }
+
+  /** select(mask, whereTrue, whereFalse) */
+  select: None
+  /** fma(a, b, c) = a·b + c, rounded once in fused mode. Formed by one pass; float32 only. */
+  fma: None
+  /** First word of Threefry-2×32 with 13 rounds of (key0, key1) on (counter, stream). All uint32. */
+  randomBits: None
+
+  reshape: { readonly shape: Shape }
+  /** Operand axis i becomes axis `axes[i]` of `shape`; its size is equal or 1. StableHLO broadcast_in_dim. */
+  broadcast: { readonly shape: Shape; readonly axes: readonly number[] }
+  /** Output axis i is operand axis permutation[i]. */
+  transpose: { readonly permutation: readonly number[] }
+  slice: { readonly start: readonly number[]; readonly limit: readonly number[]; readonly stride: readonly number[] }
+  /** Adds `low` and `high` (≥ 0) elements of `value` at the ends of each axis, and `interior` between neighbours. */
+  pad: {
+    readonly low: readonly number[]
+    readonly high: readonly number[]
+    readonly interior: readonly number[]
+    readonly value: number
+  }
+  concatenate: { readonly axis: number }
+  reverse: { readonly axes: readonly number[] }
+
+  /** Over `axes`, neighbours in ascending order (the constructor splits others); the axes are dropped. */
+  reduce: { readonly kind: ReduceKind; readonly axes: readonly number[]; readonly order: Order }
+  /** StableHLO dot_general: output axes are [batch..., lhs free..., rhs free...]. Floats only. */
+  contract: {
+    readonly lhsBatch: readonly number[]
+    readonly rhsBatch: readonly number[]
+    readonly lhsContract: readonly number[]
+    readonly rhsContract: readonly number[]
+    readonly order: Order
+  }
+}
+
+export type Op = keyof OpAttrs
+
+export type OpCategory = 'leaf' | 'unary' | 'binary' | 'ternary' | 'random' | 'view' | 'copy' | 'reduce' | 'contract'
+
+/** What kind of thing each op is, and how many operands it takes (−1: one or more). */
+export const opInfo: { readonly [O in Op]: { readonly category: OpCategory; readonly arity: number } } = {
+  input: { category: 'leaf', arity: 0 },
+  constant: { category: 'leaf', arity: 0 },
+  iota: { category: 'leaf', arity: 0 },
+  negate: { category: 'unary', arity: 1 },
+  abs: { category: 'unary', arity: 1 },
+  floor: { category: 'unary', arity: 1 },
+  round: { category: 'unary', arity: 1 },
+  sqrt: { category: 'unary', arity: 1 },
+  exp: { category: 'unary', arity: 1 },
+  log: { category: 'unary', arity: 1 },
+  expm1: { category: 'unary', arity: 1 },
+  log1p: { category: 'unary', arity: 1 },
+  tanh: { category: 'unary', arity: 1 },
+  erf: { category: 'unary', arity: 1 },
+  sin: { category: 'unary', arity: 1 },
+  cos: { category: 'unary', arity: 1 },
+  not: { category: 'unary', arity: 1 },
+  stopGradient: { category: 'unary', arity: 1 },
+  convert: { category: 'unary', arity: 1 },
+  shiftLeft: { category: 'unary', arity: 1 },
+  shiftRight: { category: 'unary', arity: 1 },
+  add: { category: 'binary', arity: 2 },
+  subtract: { category: 'binary', arity: 2 },
+  multiply: { category: 'binary', arity: 2 },
+  divide: { category: 'binary', arity: 2 },
+  maximum: { category: 'binary', arity: 2 },
+  minimum: { category: 'binary', arity: 2 },
+  power: { category: 'binary', arity: 2 },
+  and: { category: 'binary', arity: 2 },
+  or: { category: 'binary', arity: 2 },
+  xor: { category: 'binary', arity: 2 },
+  compare: { category: 'binary', arity: 2 },
+  select: { category: 'ternary', arity: 3 },
+  fma: { category: 'ternary', arity: 3 },
+  randomBits: { category: 'random', arity: 4 },
+  reshape: { category: 'view', arity: 1 },
+  broadcast: { category: 'view', arity: 1 },
+  transpose: { category: 'view', arity: 1 },
+  slice: { category: 'view', arity: 1 },
+  reverse: { category: 'view', arity: 1 },
+  pad: { category: 'copy', arity: 1 },
+  concatenate: { category: 'copy', arity: -1 },
+  reduce: { category: 'reduce', arity: 1 },
+  contract: { category: 'contract', arity: 2 },
+}
+
+/** Elementwise ops: output element i depends on element i of each operand. */
+export const isElementwise = (op: Op): boolean => {
+  const { category } = opInfo[op]
+  return category === 'unary' || category === 'binary' || category === 'ternary' || category === 'random'
+}
+
+/** Contractions are cut every 512 elements of K; so are reductions over axes that are not innermost. */
+const chainSegment = 512
+/** Innermost reductions this long go by 16 lanes. */
+const lanesFrom = 64
+const lanesSegment = 4096
+
+/** The order of a reduction of a tensor of this shape over these neighbouring axes. */
+export function reduceOrder(shape: Shape, axes: readonly number[]): Order {
+  const count = axes.reduce((n, axis) => n * shape[axis]!, 1)
+  const last = axes[axes.length - 1]
+  const inner = shape.slice(last === undefined ? 0 : last + 1).reduce((n, extent) => n * extent, 1)
+  return inner === 1 && count >= lanesFrom
+    ? { kind: 'lanes', lanes: 16, segment: lanesSegment }
+    : { kind: 'chain', segment: chainSegment }
+}
+
+export const contractOrder: Order = { kind: 'chain', segment: chainSegment }
