@@ -8,7 +8,8 @@ export type Shape = readonly number[]
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, extent) => product * extent, 1)
 
-export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((extent, i) => extent === b[i])
+export const sameShape = (a: Shape, b: Shape): boolean =>
+  a.length === b.length && a.every((extent, i) => extent === b[i])
 
 export const formatShape = (shape: Shape): string => `[${shape.join(',')}]`
 

@@ -35,7 +35,10 @@ export function flatten<T>(tree: unknown, isLeaf: (value: unknown) => value is T
         text: `{${parts.map(([key, p]) => `${JSON.stringify(key)}:${p.text}`).join(',')}}`,
       }
     }
-    return { build: () => value, text: typeof value === 'object' && value !== null ? '#' : `${typeof value}:${String(value)}` }
+    return {
+      build: () => value,
+      text: typeof value === 'object' && value !== null ? '#' : `${typeof value}:${String(value)}`,
+    }
   }
   const { build, text } = visit(tree, '')
   return {

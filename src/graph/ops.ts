@@ -70,6 +70,7 @@ export const multiply = (a: Node, b: Node): Node => binary('multiply', a, b)
 export const divide = (a: Node, b: Node): Node => binary('divide', a, b)
 export const negate = (x: Node): Node => unary('negate', x)
 
+export const shift = (op: 'shiftLeft' | 'shiftRight', x: Node, by: number): Node => make(op, [x], { by })
 export const convert = (x: Node, dtype: DType): Node => (x.type.dtype === dtype ? x : make('convert', [x], { dtype }))
 export const reshape = (x: Node, shape: Shape): Node =>
   sameShape(x.type.shape, shape) ? x : make('reshape', [x], { shape })
