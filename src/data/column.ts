@@ -1,0 +1,228 @@
+/**
+ * @file The one structure all data have: dense arrays of samples, the first axis counting them.
+ * In: typed arrays and shapes. Out: checked `Dataset`s, subsets of them, seeded splits.
+ *
+ * const { train, validation, test } = splitDataset(data, { train: 0.6, validation: 0.2, test: 0.2 }, { seed: 1, stratify: true })
+ */
+import { ShapeError, ValueError } from '../base/errors.js'
+import { RandomStream } from '../numerics/random.js'
+
+/** A dense array of samples: the first axis counts them. Bytes stay bytes until they are gathered into a batch. */
+export interface Samples {
+  readonly data: Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array
+  readonly shape: readonly number[]
+  /** value = data · scale + offset, applied when a batch is made float32; default 1 and 0. */
+  readonly scale?: number
+  readonly offset?: number
+}
+
+export interface Dataset {
+  readonly input: Samples
+  /** Class labels (integers, [N]) or values. */
+  readonly target: Samples
+  /** Names of the classes, in the order of the labels 0, 1, ... */
+  readonly classes?: readonly string[]
+  /** Names of the input columns. */
+  readonly features?: readonly string[]
+  readonly sampleWeight?: Samples
+}
+
+/** Shares of a split; they sum to 1. */
+export interface SplitFractions {
+  readonly train: number
+  readonly validation: number
+  readonly test: number
+}
+
+export interface SplitOptions {
+  readonly seed: number
+  /** Keep the shares of the classes equal in all parts; needs integer labels of shape [N]. */
+  readonly stratify?: boolean
+}
+
+export interface Split<T> {
+  readonly train: T
+  readonly validation: T
+  readonly test: T
+}
+
+/** How many samples a data set holds. */
+export function sampleCount(dataset: Dataset): number {
+  return dataset.input.shape[0]!
+}
+
+/** The samples at `indices`, in that order (an index may occur more than once). Data are copied. */
+export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
+  return {
+    ...dataset,
+    input: take(dataset.input, indices),
+    target: take(dataset.target, indices),
+    ...(dataset.sampleWeight ? { sampleWeight: take(dataset.sampleWeight, indices) } : {}),
+  }
+}
+
+/** Splits a data set into three by seed; see `splitIndices`. */
+export function splitDataset(dataset: Dataset, fractions: SplitFractions, options: SplitOptions): Split<Dataset> {
+  const { target } = dataset
+  if (options.stratify && target.shape.length !== 1)
+    throw new ShapeError('splitDataset', `stratify needs labels of shape [N], got [${target.shape.join(',')}]`)
+  const indices = splitIndices(
+    sampleCount(dataset),
+    fractions,
+    options.seed,
+    options.stratify ? target.data : undefined,
+  )
+  return {
+    train: subset(dataset, indices.train),
+    validation: subset(dataset, indices.validation),
+    test: subset(dataset, indices.test),
+  }
+}
+
+/**
+ * Shuffles 0..count−1 by seed and cuts it by `fractions`. The sizes are the nearest integers to count · fraction that
+ * sum to count (largest remainder). With `labels`, every class is spread evenly: the members of a class follow one
+ * another in one list, and each part takes its share of every stretch of that list, so that both the sizes of the parts
+ * and the share of each class in them are within one of exact.
+ */
+export function splitIndices(
+  count: number,
+  fractions: SplitFractions,
+  seed: number,
+  labels?: ArrayLike<number>,
+): Split<Uint32Array> {
+  const shares = [fractions.train, fractions.validation, fractions.test]
+  const sum = shares.reduce((total, share) => total + share, 0)
+  if (shares.some((share) => !(share >= 0 && share <= 1)) || Math.abs(sum - 1) > 1e-9 || !(fractions.train > 0))
+    throw new ValueError('split', `train, validation and test must be shares that sum to 1, got ${shares.join(', ')}`, {
+      hint: 'For example { train: 0.6, validation: 0.2, test: 0.2 }.',
+    })
+  if (count === 0) throw new ValueError('split', 'there are no samples to split')
+  const random = new RandomStream(seed, 'split')
+  const order = random.permutation(count)
+  if (labels) return deal(groupByClass(order, labels), shares, random)
+
+  const sizes = largestRemainder(count, shares)
+  const validationStart = sizes[0]!
+  const testStart = validationStart + sizes[1]!
+  return {
+    train: order.slice(0, validationStart),
+    validation: order.slice(validationStart, testStart),
+    test: order.slice(testStart),
+  }
+}
+
+/**
+ * Throws when a data set cannot be trained on: lengths that differ, no samples, NaN in the data (row and column),
+ * labels that are not integers or not in 0..classes−1 (row).
+ */
+export function checkDataset(dataset: Dataset, name = 'data'): void {
+  const { input, target, sampleWeight, classes, features } = dataset
+  checkSamples(input, `${name}: input`)
+  checkSamples(target, `${name}: target`)
+  const count = input.shape[0]!
+  if (count === 0) throw new ValueError('dataset', `${name}: there are no samples`)
+  if (target.shape[0] !== count)
+    throw new ShapeError('dataset', `${name}: ${count} inputs but ${target.shape[0]} targets`)
+  if (sampleWeight) {
+    checkSamples(sampleWeight, `${name}: sampleWeight`)
+    if (sampleWeight.shape[0] !== count)
+      throw new ShapeError('dataset', `${name}: ${count} inputs but ${sampleWeight.shape[0]} sample weights`)
+    checkNotNaN(sampleWeight, `${name}: sampleWeight`)
+  }
+  checkNotNaN(input, `${name}: input`, features)
+  checkNotNaN(target, `${name}: target`)
+  if (classes && target.shape.length === 1) checkLabels(target, classes.length, name)
+}
+
+/** Throws unless every value of `target` is an integer in 0..classes−1; the message names the first offending row. */
+export function checkLabels(target: Samples, classes: number, name = 'data'): void {
+  for (let row = 0; row < target.data.length; row++) {
+    const label = target.data[row]!
+    if (!Number.isInteger(label))
+      throw new ValueError('dataset', `${name}: the label in row ${row} is ${label}, not an integer`, {
+        hint: `Class labels are the integers 0..${classes - 1}.`,
+      })
+    if (label < 0 || label >= classes)
+      throw new ValueError('dataset', `${name}: the label in row ${row} is ${label}, outside 0..${classes - 1}`, {
+        hint: 'Labels start at 0.',
+      })
+  }
+}
+
+function checkSamples({ data, shape }: Samples, what: string): void {
+  if (shape.length === 0) throw new ShapeError('dataset', `${what} has shape []; the first axis must count the samples`)
+  const size = shape.reduce((product, n) => product * n, 1)
+  if (size !== data.length)
+    throw new ShapeError('dataset', `${what} has shape [${shape.join(',')}] = ${size} values but ${data.length} data`)
+}
+
+function checkNotNaN({ data, shape }: Samples, what: string, features?: readonly string[]): void {
+  if (!(data instanceof Float32Array || data instanceof Float64Array)) return
+  for (let i = 0; i < data.length; i++) {
+    if (!Number.isNaN(data[i]!)) continue
+    const stride = Math.max(1, data.length / shape[0]!)
+    const column = i % stride
+    const named = features?.[column] ? ` ('${features[column]}')` : ''
+    throw new ValueError('dataset', `${what} is NaN in row ${Math.floor(i / stride)}, column ${column}${named}`, {
+      hint: 'Replace missing values before training, or read the table with prepareTable, which does.',
+    })
+  }
+}
+
+function take(samples: Samples, indices: ArrayLike<number>): Samples {
+  const { data, shape } = samples
+  const count = shape[0]!
+  const stride = count === 0 ? 0 : data.length / count
+  const out = new (data.constructor as new (length: number) => typeof data)(indices.length * stride)
+  for (let i = 0; i < indices.length; i++) {
+    const index = indices[i]!
+    if (!(Number.isInteger(index) && index >= 0 && index < count))
+      throw new ValueError('subset', `index ${index} is outside 0..${count - 1}`)
+    // A plain loop: for narrow rows it is far quicker than one `set` of a subarray each.
+    if (stride < 32) for (let k = 0; k < stride; k++) out[i * stride + k] = data[index * stride + k]!
+    else out.set(data.subarray(index * stride, (index + 1) * stride), i * stride)
+  }
+  return { ...samples, data: out, shape: [indices.length, ...shape.slice(1)] }
+}
+
+/** Integer parts of `count · shares` that sum to `count`; what is left over goes to the largest remainders. */
+function largestRemainder(count: number, shares: readonly number[]): number[] {
+  const sizes = shares.map((share) => Math.floor(count * share + 1e-9))
+  const byRemainder = shares
+    .map((share, part) => ({ part, rest: count * share - sizes[part]! }))
+    .sort((a, b) => b.rest - a.rest || a.part - b.part)
+  const left = count - sizes.reduce((total, size) => total + size, 0)
+  for (let i = 0; i < left; i++) sizes[byRemainder[i]!.part]!++
+  return sizes
+}
+
+function groupByClass(order: Uint32Array, labels: ArrayLike<number>): Uint32Array {
+  const byLabel = new Map<number, number[]>()
+  for (const index of order) {
+    const members = byLabel.get(labels[index]!)
+    if (members) members.push(index)
+    else byLabel.set(labels[index]!, [index])
+  }
+  const sorted = [...byLabel].sort(([a], [b]) => a - b)
+  return Uint32Array.from(sorted.flatMap(([, members]) => members))
+}
+
+/** Deals a list to the parts, always to the one furthest behind its share; each part is then shuffled. */
+function deal(list: Uint32Array, shares: readonly number[], random: RandomStream): Split<Uint32Array> {
+  const parts: number[][] = [[], [], []]
+  for (let i = 0; i < list.length; i++) {
+    let best = 0
+    let bestLag = Number.NEGATIVE_INFINITY
+    for (let part = 0; part < 3; part++) {
+      const lag = shares[part]! * (i + 1) - parts[part]!.length
+      if (shares[part]! > 0 && lag > bestLag + 1e-9) {
+        best = part
+        bestLag = lag
+      }
+    }
+    parts[best]!.push(list[i]!)
+  }
+  const shuffled = parts.map((part) => Uint32Array.from(random.permutation(part.length), (i) => part[i]!))
+  return { train: shuffled[0]!, validation: shuffled[1]!, test: shuffled[2]! }
+}

@@ -1,0 +1,263 @@
+/**
+ * @file Finds out what the columns of a table are: numbers, categories, or nothing to learn from; and which task the
+ * target sets. Everything guessed is written down in `notes`, with the option that overrides it.
+ * In: a table and what the user said about it. Out: a `Description`; nothing is fitted here.
+ *
+ * describe(table, { target: 'species' })     // task 'classification', island a category, bill_length_mm a number
+ */
+import { ValueError } from '../base/errors.js'
+import type { Task } from './preprocess-plan.js'
+import { columnIndex, place, type Table } from './table.js'
+import { canonical, isMissing, isNumber } from './table-text.js'
+
+export interface DescribeOptions {
+  /** The column to predict. */
+  readonly target: string
+  /** Guessed when left out; see `guessTask`. */
+  readonly task?: Task
+  /** Columns to leave out. */
+  readonly ignore?: readonly string[]
+  /** Columns to keep although they look like identifiers. */
+  readonly keep?: readonly string[]
+  /** Columns of numbers that are codes: treated as categories. */
+  readonly categories?: readonly string[]
+  /** Texts that mean 'missing', beside the usual ones ('', ?, NA, N/A, NaN, null). */
+  readonly missing?: readonly string[]
+}
+
+export interface ColumnDescription {
+  readonly name: string
+  readonly kind: 'number' | 'category' | 'ignored' | 'target'
+  /** Why it is ignored. */
+  readonly reason?: string
+  /** How many different values, missing ones aside. */
+  readonly distinct: number
+  readonly missing: number
+}
+
+export interface Description {
+  readonly target: string
+  readonly task: Task
+  /** The classes in order: numbers ascending, else by code unit. Empty for a regression. */
+  readonly classes: readonly string[]
+  readonly columns: readonly ColumnDescription[]
+  /** The rows whose target is known. */
+  readonly rows: Uint32Array
+  readonly missing: readonly string[]
+  readonly notes: readonly string[]
+}
+
+/**
+ * Describes every column. An input column is
+ * - ignored when it is constant; when it is an identifier: texts or ids of which each row has its own (or integers 0..n−1 or 1..n), or more than
+ *   20 different texts in more than half of the rows;
+ * - a number when all its cells are; a category otherwise.
+ * Throws ValueError for an unknown column (nearest name), for a text in a column of numbers (row and column), for a
+ * target that has a single value, or whose texts differ from row to row.
+ */
+export function describe(table: Table, options: DescribeOptions): Description {
+  const missing = options.missing ?? []
+  const target = columnIndex(table, options.target, 'describe')
+  for (const name of [...(options.ignore ?? []), ...(options.keep ?? []), ...(options.categories ?? [])])
+    columnIndex(table, name, 'describe')
+  if (options.ignore?.includes(options.target))
+    throw new ValueError('describe', `the target '${options.target}' cannot be ignored`)
+
+  const notes: string[] = []
+  const columns = table.columns.map((_, c) =>
+    c === target ? undefined : describeInput(table, c, options, survey(table, c, missing)),
+  )
+  const answer = describeTarget(table, target, options, notes)
+  notes.push(...noteIgnored(columns), ...noteMissing(columns))
+  if (!columns.some((column) => column?.kind === 'number' || column?.kind === 'category'))
+    throw new ValueError('describe', 'no input columns are left', {
+      hint: 'Use --keep COLUMN, or ignore fewer columns.',
+    })
+  return {
+    target: options.target,
+    task: answer.task,
+    classes: answer.classes,
+    columns: columns.map((column) => column ?? answer.column),
+    rows: answer.rows,
+    missing,
+    notes,
+  }
+}
+
+/**
+ * The rule: text is classification. Numbers with fractions are regression, and so are more than 20 different integers.
+ * Up to 5 different integers are classes; 6 to 20 are classes only if they run without a gap from 0 or 1, as labels do
+ * (digits 0..9), otherwise a regression (scores 3..9).
+ */
+export function guessTask(distinct: readonly string[]): Task {
+  if (!distinct.every(isNumber)) return 'classification'
+  const values = distinct.map(Number).sort((a, b) => a - b)
+  if (!values.every(Number.isInteger) || values.length > 20) return 'regression'
+  if (values.length <= 5) return 'classification'
+  const first = values[0]!
+  const gapless = values.at(-1)! - first === values.length - 1
+  return gapless && (first === 0 || first === 1) ? 'classification' : 'regression'
+}
+
+interface Survey {
+  readonly counts: ReadonlyMap<string, number>
+  readonly missing: number
+  readonly filled: number
+  readonly numeric: number
+  readonly distinctNumeric: number
+  /** The first row whose cell is neither missing nor a number, or −1. */
+  readonly firstText: number
+}
+
+function survey(table: Table, c: number, missing: readonly string[]): Survey {
+  const counts = new Map<string, number>()
+  let absent = 0
+  let firstText = -1
+  table.columns[c]!.forEach((cell, row) => {
+    if (isMissing(cell, missing)) absent++
+    else {
+      counts.set(cell, (counts.get(cell) ?? 0) + 1)
+      if (firstText < 0 && !isNumber(cell)) firstText = row
+    }
+  })
+  let numeric = 0
+  let distinctNumeric = 0
+  for (const [text, count] of counts)
+    if (isNumber(text)) {
+      numeric += count
+      distinctNumeric++
+    }
+  return { counts, missing: absent, filled: table.rows - absent, numeric, distinctNumeric, firstText }
+}
+
+function describeInput(table: Table, c: number, options: DescribeOptions, found: Survey): ColumnDescription {
+  const name = table.names[c]!
+  const base = { name, distinct: found.counts.size, missing: found.missing }
+  const ignored = (reason: string): ColumnDescription => ({ ...base, kind: 'ignored', reason })
+  if (options.ignore?.includes(name)) return ignored('left out as told')
+  if (found.filled === 0) return ignored('empty')
+  if (base.distinct === 1 && found.missing === 0) return ignored('constant')
+  const forced = options.categories?.includes(name) ?? false
+  if (!forced && base.distinct > 1) refuseStrayText(table, c, found)
+  const isNumberColumn = !forced && found.firstText < 0 && base.distinct > 1
+  if (!options.keep?.includes(name) && !forced) {
+    if (isNumberColumn ? isNumberedId(name, table.columns[c]!) : found.counts.size === table.rows && table.rows > 5)
+      return ignored('identifier')
+    if (!isNumberColumn && base.distinct > 20 && base.distinct > table.rows / 2) return ignored('nearly an identifier')
+  }
+  return { ...base, kind: isNumberColumn ? 'number' : 'category' }
+}
+
+/** Integers, each row its own: 0..n−1 or 1..n in any order, or any whose column is called id or something_id. */
+function isNumberedId(name: string, cells: readonly string[]): boolean {
+  const values = new Set<number>()
+  let low = Number.POSITIVE_INFINITY
+  let high = Number.NEGATIVE_INFINITY
+  for (const cell of cells) {
+    const value = Number(cell)
+    if (cell === '' || !Number.isInteger(value)) return false
+    values.add(value)
+    low = Math.min(low, value)
+    high = Math.max(high, value)
+  }
+  if (values.size !== cells.length || cells.length < 10) return false
+  return ((low === 0 || low === 1) && high === low + cells.length - 1) || /(^|[_\s.-])id$/i.test(name)
+}
+
+/** A few texts among numbers are a mistake in the file or an unusual sign for 'missing'; guessing would hide it. */
+function refuseStrayText(table: Table, c: number, found: Survey): void {
+  const texts = found.filled - found.numeric
+  const mostlyNumbers = found.numeric >= 0.9 * found.filled || found.distinctNumeric > 20
+  if (texts === 0 || found.numeric < 5 || found.numeric <= texts || !mostlyNumbers) return
+  const name = table.names[c]!
+  const cell = table.columns[c]![found.firstText]!
+  const all = texts === 1 ? 'the only cell' : `one of ${texts} cells`
+  throw new ValueError(
+    'describe',
+    `'${cell}' in ${place(table, found.firstText)}, column '${name}' is not a number; it is ${all} of ${found.filled} that ${texts === 1 ? 'is' : 'are'} not`,
+    {
+      hint: `Correct the file, or give --missing '${cell}' if it means missing, or --category ${name} if the numbers are codes.`,
+    },
+  )
+}
+
+function describeTarget(
+  table: Table,
+  c: number,
+  options: DescribeOptions,
+  notes: string[],
+): { task: Task; classes: string[]; rows: Uint32Array; column: ColumnDescription } {
+  const name = table.names[c]!
+  const missing = options.missing ?? []
+  const found = survey(table, c, missing)
+  const rows = Uint32Array.from(table.columns[c]!.keys()).filter((row) => !isMissing(table.columns[c]![row]!, missing))
+  if (found.missing > 0)
+    notes.push(
+      `${found.missing} row${found.missing === 1 ? ' was' : 's were'} dropped because '${name}' is missing there.`,
+    )
+  if (found.filled === 0) throw new ValueError('describe', `every value of the target '${name}' is missing`)
+  if (options.task !== 'classification') refuseStrayText(table, c, found)
+  if (options.task === 'regression' && found.firstText >= 0)
+    throw new ValueError(
+      'describe',
+      `a regression needs numbers, but '${table.columns[c]![found.firstText]}' stands in ${place(table, found.firstText)}, column '${name}'`,
+      { hint: 'Use --task classification, or another target.' },
+    )
+  const texts = [...found.counts.keys()]
+  const task = options.task ?? guessTask(texts)
+  const classes = task === 'classification' ? classesOf(texts, notes) : []
+  const distinct = task === 'classification' ? classes.length : new Set(texts.map(Number)).size
+  if (distinct < 2)
+    throw new ValueError(
+      'describe',
+      `the target '${name}' has a single ${task === 'classification' ? 'class' : 'value'}, '${texts[0]}'`,
+      {
+        hint: 'There is nothing to learn: choose another target.',
+      },
+    )
+  if (task === 'classification' && distinct > 20 && distinct > found.filled / 2)
+    throw new ValueError('describe', `the target '${name}' has ${distinct} different values in ${found.filled} rows`, {
+      hint: 'They are no classes: choose another target, or --task regression if they are numbers.',
+    })
+  if (!options.task) {
+    const other = task === 'regression' ? 'classification' : classes.every(isNumber) ? 'regression' : undefined
+    const what = task === 'classification' ? `classification, ${classes.length} classes` : 'regression'
+    notes.push(`Task: ${what}${other ? ` (--task ${other} if not)` : ''}.`)
+  }
+  const column: ColumnDescription = { name, kind: 'target', distinct, missing: found.missing }
+  return { task, classes, rows, column }
+}
+
+function classesOf(texts: readonly string[], notes: string[]): string[] {
+  const numeric = texts.every(isNumber)
+  const names = [...new Set(numeric ? texts.map(canonical) : texts)]
+  const merged = names.filter((name) => name.endsWith('.') && names.includes(name.slice(0, -1)))
+  if (merged.length > 0) notes.push(`Classes that differ by a closing full stop are one: ${merged.join(', ')}.`)
+  const kept = names.filter((name) => !merged.includes(name))
+  return kept.sort(numeric ? (a, b) => Number(a) - Number(b) : (a, b) => (a < b ? -1 : a > b ? 1 : 0))
+}
+
+function noteIgnored(columns: readonly (ColumnDescription | undefined)[]): string[] {
+  const names = (reason: string) => columns.filter((column) => column?.reason === reason).map((column) => column!.name)
+  const sentences: readonly [reason: string, sentence: (list: string) => string][] = [
+    ['empty', (list) => `Not used because all its values are missing: ${list}.`],
+    ['constant', (list) => `Not used because it has a single value: ${list}.`],
+    ['identifier', (list) => `Not used because each row has its own value: ${list} (--keep COLUMN to use it).`],
+    [
+      'nearly an identifier',
+      (list) => `Not used because nearly each row has its own text: ${list} (--keep COLUMN to use it).`,
+    ],
+    ['left out as told', (list) => `Left out as told: ${list}.`],
+  ]
+  return sentences.flatMap(([reason, sentence]) => {
+    const list = names(reason)
+    return list.length > 0 ? [sentence(list.join(', '))] : []
+  })
+}
+
+function noteMissing(columns: readonly (ColumnDescription | undefined)[]): string[] {
+  const some = columns.filter((column) => column && column.kind !== 'ignored' && column.missing > 0)
+  if (some.length === 0) return []
+  const list = some.map((column) => `${column!.name} (${column!.missing})`).join(', ')
+  return [`Missing values: ${list}. Numbers get the median and a column that says so, categories a value of their own.`]
+}
