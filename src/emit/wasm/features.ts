@@ -1,0 +1,61 @@
+/**
+ * @file What the engine underneath can do, and how to have it compile well.
+ * In Node, V8 is told through `v8.setFlagsFromString`; elsewhere nothing is needed or possible.
+ */
+import { KernelBuilder } from '../../kernel/builder.js'
+import { affine, type Buffer } from '../../kernel/loop.js'
+import { emitModule } from './emit.js'
+import { type WasmModule, webAssembly } from './host.js'
+
+interface Host {
+  readonly process?: { readonly getBuiltinModule?: (id: string) => unknown }
+}
+
+/** Sets flags of V8, if this is Node. */
+function setFlags(...flags: string[]): void {
+  const v8 = (globalThis as Host).process?.getBuiltinModule?.('node:v8') as
+    | { setFlagsFromString(flags: string): void }
+    | undefined
+  for (const flag of flags) v8?.setFlagsFromString(flag)
+}
+
+let fuses: boolean | undefined
+
+/**
+ * Whether `f32x4.relaxed_madd` exists and rounds once. The specification allows it to round twice, so it is tried on
+ * numbers whose product loses its last bit: (1 + 2⁻¹²)² − (1 + 2⁻¹¹) is 2⁻²⁴ rounded once, and 0 rounded twice.
+ */
+export function relaxedMadd(): boolean {
+  fuses ??= probe()
+  return fuses
+}
+
+function probe(): boolean {
+  const buffers: Buffer[] = ['a', 'b', 'c'].map((name) => ({ name, dtype: 'float32', length: 4, access: 'read' }))
+  const out: Buffer = { name: 'out', dtype: 'float32', length: 4, access: 'write' }
+  const b = new KernelBuilder()
+  const [x, y, z] = buffers.map((buffer) => b.load(buffer, affine(0), 4))
+  b.store(out, affine(0), b.op('fma', x!, y!, z!))
+  const bytes = emitModule({ kernels: [b.finish('probe', [...buffers, out], 8)], launches: [] })
+  // Node 20 hides relaxed SIMD behind a flag; newer ones know it without, and the flag no longer.
+  if (!webAssembly.validate(bytes)) setFlags('--experimental-wasm-relaxed-simd')
+  if (!webAssembly.validate(bytes)) return false
+  const memory = new webAssembly.Memory({ initial: 1 })
+  const { exports } = new webAssembly.Instance(new webAssembly.Module(bytes), { env: { memory } })
+  const numbers = new Float32Array(memory.buffer)
+  numbers.fill(1 + 2 ** -12, 0, 8)
+  numbers.fill(-(1 + 2 ** -11), 8, 12)
+  const kernel = exports['k0'] as (...pointers: number[]) => void
+  kernel(0, 16, 32, 48)
+  return numbers.subarray(12, 16).every((result) => result === 2 ** -24)
+}
+
+/** Compiles at once and with the optimising compiler, where V8 can be told to. */
+export function compileModule(bytes: Uint8Array<ArrayBuffer>): WasmModule {
+  setFlags('--no-liftoff', '--no-wasm-lazy-compilation')
+  try {
+    return new webAssembly.Module(bytes)
+  } finally {
+    setFlags('--liftoff', '--wasm-lazy-compilation')
+  }
+}
