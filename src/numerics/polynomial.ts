@@ -1,0 +1,36 @@
+/**
+ * @file Small parts that every elementary function uses. In: arithmetic and values. Out: values.
+ *
+ * horner(a, x, [1, 0.5])   // 1 + x/2
+ */
+import type { FloatDType } from '../base/dtype.js'
+import type { FloatArithmetic } from './arithmetic.js'
+
+/** A constant or table by dtype, from scripts/elementary-coefficients.py. */
+export type ByDtype<T> = { readonly [D in FloatDType]: T }
+
+/** c₀ + x(c₁ + x(c₂ + ...)), innermost first. */
+export function horner<V>(a: FloatArithmetic<V>, x: V, coefficients: readonly number[]): V {
+  let sum = a.number(coefficients[coefficients.length - 1]!)
+  for (let i = coefficients.length - 2; i >= 0; i--) sum = a.fma(sum, x, a.number(coefficients[i]!))
+  return sum
+}
+
+/** x held within [low, high]; NaN stays NaN. */
+export function clamp<V>(a: FloatArithmetic<V>, x: V, low: number, high: number): V {
+  const l = a.number(low)
+  const h = a.number(high)
+  return clampAbove(a, a.select(a.less(x, l), l, x), h)
+}
+
+/** min(x, high); NaN stays NaN. */
+export function clampAbove<V>(a: FloatArithmetic<V>, x: V, high: V): V {
+  return a.select(a.less(high, x), high, x)
+}
+
+/** A magnitude ≥ +0 with the sign of x. float64, which has no words here, takes the sign of −0 for plus. */
+export function withSign<V>(a: FloatArithmetic<V>, magnitude: V, x: V): V {
+  if (a.dtype === 'float64') return a.select(a.less(x, a.number(0)), a.negate(magnitude), magnitude)
+  const { word } = a
+  return a.fromBits(word.or(a.toBits(magnitude), word.and(a.toBits(x), word.word(0x80000000))))
+}
