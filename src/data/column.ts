@@ -223,6 +223,6 @@ function deal(list: Uint32Array, shares: readonly number[], random: RandomStream
     }
     parts[best]!.push(list[i]!)
   }
-  const shuffled = parts.map((part) => Uint32Array.from(random.permutation(part.length), (i) => part[i]!))
+  const shuffled = parts.map((part) => random.permutation(part.length).map((i) => part[i]!))
   return { train: shuffled[0]!, validation: shuffled[1]!, test: shuffled[2]! }
 }
