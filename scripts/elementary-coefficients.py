@@ -100,7 +100,7 @@ def over(top, f):
 H = LN2 / 2 * mpf('1.0005')  # half a step of the reduction by ln 2, and the slack of rounding it
 S = sqrt(mpf(1) / 2)
 Q = (pi / 4 * mpf('1.0001')) ** 2
-TANH = mpf('0.5625')
+TANH = mpf('0.6875')
 TAIL = {'float32': (mpf('0.85'), mpf('3.95')), 'float64': (mpf('0.85'), mpf('5.95'))}
 ERF_CENTER = 3
 POW = ((sqrt(2) - 1) / (sqrt(2) + 1)) ** 2 * mpf('1.001')
@@ -111,11 +111,11 @@ tables = {
     # (eʳ − 1)/r for tanh, in r/2
     'tanhExp': lambda d: fit(lambda h: 2 * expq(2 * h), lambda h: h / exp(2 * h) if h else mpf('1e-20'), -H / 2, H / 2, {'float32': 4, 'float64': 11}[d], d),
     # (eʳ − 1 − r)/r²
-    'expm1': lambda d: fit(expq2, lambda r: r ** 2 / expm1(r) if r else mpf('1e-20'), -mpf('0.36') * LN2, mpf('0.66') * LN2, {'float32': 5, 'float64': 11}[d], d),
+    'expm1': lambda d: fit(expq2, lambda r: r ** 2 / expm1(r) if r else mpf('1e-20'), -mpf('0.42') * LN2, mpf('0.59') * LN2, {'float32': 5, 'float64': 11}[d], d),
     # (log(1+f) − f)/f²
     'log': lambda d: fit(logq, lambda f: f ** 2 / log1p(f) if f else mpf('1e-20'), S - 1, 2 * S - 1, {'float32': 7, 'float64': 19}[d], d),
     # (tanh(x)/x − 1)/x² in x²
-    'tanh': lambda d: fit(tanhq, lambda z: z * sqrt(z) / tanh(sqrt(z)) if z else mpf('1e-20'), 0, TANH ** 2, {'float32': 4, 'float64': 10}[d], d),
+    'tanh': lambda d: fit(tanhq, lambda z: z * sqrt(z) / tanh(sqrt(z)) if z else mpf('1e-20'), 0, TANH ** 2, {'float32': 4, 'float64': 12}[d], d),
     # erf(x)/x − 1 in x²
     'erf': lambda d: fit(erfq, lambda z: sqrt(z) / erf(sqrt(z)) if z else sqrt(pi) / 2, 0, mpf('0.86') ** 2, {'float32': 5, 'float64': 12}[d], d),
     # −log₂ erfc(x) in x (float32), x − 3 (float64)
@@ -140,13 +140,12 @@ def split(name, value, bits):
         part = round_to(rest, b)
         parts.append(part)
         rest -= part
-    print(f'{name}: [{", ".join(show(p, 'float64') for p in parts)}]')
+    print(f'{name}: [' + ', '.join(show(p, 'float64') for p in parts) + ']')
 
 
 def constants():
     split('ln2 float32 (16 bits, 24)', LN2, [16, 24])
     split('ln2 float64 (32 bits, 53)', LN2, [32, 53])
-    split('log2(e)', 1 / LN2, [53])
     split('half pi float64 (4 × 26 bits)', pi / 2, [26, 26, 26, 53])
     split('2^26 half pi float64', pi / 2 * 2 ** 26, [26, 26, 26, 53])
     split('1/3 float32 pair', mpf(1) / 3, [24, 24])

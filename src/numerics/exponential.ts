@@ -6,14 +6,8 @@
  * exp(scalarArithmetic('float32', 'fused'), 1)   // 2.7182817459106445
  */
 import type { FloatArithmetic } from './arithmetic.js'
-import { type ByDtype, clamp, clampAbove, horner, withSign } from './polynomial.js'
+import { type ByDtype, clamp, clampAbove, horner, ln2Parts, withSign } from './polynomial.js'
 
-const log2e = 1.4426950408889634
-/** ln 2 as a sum; the first part is short enough that k times it is exact. */
-const ln2: ByDtype<readonly [number, number]> = {
-  float32: [0.693145751953125, 1.428606765330187e-6],
-  float64: [0.6931471806019545, -4.2009150726810846e-11],
-}
 const magic: ByDtype<number> = { float32: 3 * 2 ** 22, float64: 3 * 2 ** 51 }
 
 /** (eʳ − 1)/r */
@@ -27,12 +21,12 @@ const expTable: ByDtype<readonly number[]> = {
 }
 /** (eʳ − 1 − r)/r² */
 const expm1Table: ByDtype<readonly number[]> = {
-  float32: [0.5, 0.166666701, 0.0416667312, 0.00833170768, 0.00138911873, 0.000216105313], // 2^-31.19
+  float32: [0.5, 0.166666701, 0.0416665711, 0.00833202247, 0.00139198953, 0.000209361067], // 2^-31.19
   float64: [
-    0.5, 0.16666666666666666, 0.041666666666666664, 0.008333333333334244, 0.0013888888888886923, 0.00019841269838271122,
-    2.480158732000518e-5, 2.7557323570740604e-6, 2.7557280160264416e-7, 2.5049171993896377e-8, 2.0908295836872156e-9,
-    1.6924503644836367e-10,
-  ], // 2^-64.85
+    0.5, 0.16666666666666666, 0.041666666666666664, 0.008333333333334282, 0.00138888888888863, 0.0001984126983800706,
+    2.4801587325684986e-5, 2.7557324136440007e-6, 2.7557263729564077e-7, 2.504885135702779e-8, 2.0923103359204665e-9,
+    1.6797492489488645e-10,
+  ], // 2^-64.9
 }
 /** (e²ʰ − 1)/h */
 const tanhExpTable: ByDtype<readonly number[]> = {
@@ -44,12 +38,12 @@ const tanhExpTable: ByDtype<readonly number[]> = {
 }
 /** (tanh(x)/x − 1)/x² in x² */
 const tanhTable: ByDtype<readonly number[]> = {
-  float32: [-0.333333135, 0.133324414, -0.0538365096, 0.0210042614, -0.00617589988], // 2^-29.42
+  float32: [-0.333332121, 0.133296251, -0.0535953455, 0.0201927107, -0.00523356441], // 2^-26.24
   float64: [
-    -0.33333333333333276, 0.13333333333322897, -0.0539682539616139, 0.02186948832461701, -0.008863231599579944,
-    0.0035920819162399676, -0.0014554777283240074, 0.0005881765698468452, -0.00023269990022226625, 8.233961031172437e-5,
-    -1.8891908307967142e-5,
-  ], // 2^-59.79
+    -0.33333333333333326, 0.13333333333332023, -0.053968253967462805, 0.021869488512300833, -0.008863235106867425,
+    0.003592123214889318, -0.0014557971722384878, 0.0005898268995948492, -0.00023836292608001567, 9.483417366770154e-5,
+    -3.529677820739432e-5, 1.0673267407007176e-5, -1.8529826484381532e-6,
+  ], // 2^-62.4
 }
 
 /** eˣ. 0 below the subnormals, ∞ above the range. */
@@ -59,10 +53,10 @@ export function exp<V>(a: FloatArithmetic<V>, x: V): V {
 
 /** e^(x + low) for x within [−104, 89] (float32) or [−746, 710] (float64) and |low| ≪ |x|. */
 export function expOfSum<V>(a: FloatArithmetic<V>, x: V, low?: V): V {
-  const [ln2High, ln2Low] = ln2[a.dtype]
+  const [ln2High, ln2Low] = ln2Parts[a.dtype]
   // The bias makes the last bits of the sum k + 254 > 0, twice the exponent bias plus k.
   const bias = a.number(magic[a.dtype] + (a.dtype === 'float32' ? 254 : 0))
-  const shifted = a.fma(x, a.number(log2e), bias)
+  const shifted = a.fma(x, a.number(Math.LOG2E), bias)
   const k = a.subtract(shifted, bias)
   const high = a.fma(k, a.number(-ln2High), x)
   const r = low === undefined ? a.fma(k, a.number(-ln2Low), high) : a.add(high, a.fma(k, a.number(-ln2Low), low))
@@ -82,11 +76,11 @@ export function expOfSum<V>(a: FloatArithmetic<V>, x: V, low?: V): V {
 
 /** eˣ − 1, precise near 0. */
 export function expm1<V>(a: FloatArithmetic<V>, x: V): V {
-  const [ln2High, ln2Low] = ln2[a.dtype]
+  const [ln2High, ln2Low] = ln2Parts[a.dtype]
   const c = a.dtype === 'float32' ? clamp(a, x, -20, 89) : clamp(a, x, -40, 710)
-  // k is rounded down up to 0.65: a remainder near −½ ln 2 would cancel half of 2ᵏ − 1 where k = 1.
+  // k changes at ln ¾ and ln 1½, where 2ᵏ·p and 2ᵏ − 1 cancel as little for k = 1 as for k = −1.
   const bias = a.number(magic[a.dtype])
-  const shifted = a.add(a.fma(c, a.number(log2e), a.number(-0.15)), bias)
+  const shifted = a.add(a.fma(c, a.number(Math.LOG2E), a.number(-0.085)), bias)
   const k = a.subtract(shifted, bias)
   const r = a.fma(k, a.number(-ln2Low), a.fma(k, a.number(-ln2High), c))
   const p = a.fma(a.multiply(r, r), horner(a, r, expm1Table[a.dtype]), r)
@@ -97,26 +91,25 @@ export function expm1<V>(a: FloatArithmetic<V>, x: V): V {
   return a.select(a.equal(x, a.number(0)), x, y)
 }
 
-/** tanh(x): x·P(x²) up to 0.5625, then 1 − 2/(e²ˣ + 1) with the sign of x. */
+/** tanh(x): x·P(x²) up to 0.6875, then 1 − 2/(e²ˣ + 1) with the sign of x. */
 export function tanh<V>(a: FloatArithmetic<V>, x: V): V {
   const magnitude = a.abs(x)
   const square = a.multiply(x, x)
   const small = a.multiply(x, a.fma(horner(a, square, tanhTable[a.dtype]), square, a.number(1)))
   const large = a.subtract(a.number(1), a.divide(a.number(2), a.add(expTwice(a, magnitude), a.number(1))))
-  return a.select(a.less(magnitude, a.number(0.5625)), small, withSign(a, large, x))
+  return a.select(a.less(magnitude, a.number(0.6875)), small, withSign(a, large, x))
 }
 
 /** e²ˣ for x ≥ 0, held at a value where tanh rounds to 1; an error of ln 2's product is nothing after 1 − 2/(e²ˣ + 1). */
 function expTwice<V>(a: FloatArithmetic<V>, x: V): V {
   const single = a.dtype === 'float32'
   const c = clampAbove(a, x, a.number(single ? 10 : 20))
-  const bias = a.number(magic[a.dtype])
-  const shifted = a.fma(c, a.number(2 * log2e), bias)
+  const bias = a.number(magic[a.dtype] + (single ? 127 : 0))
+  const shifted = a.fma(c, a.number(2 * Math.LOG2E), bias)
   const k = a.subtract(shifted, bias)
-  const [high, low] = ln2[a.dtype]
+  const [high, low] = ln2Parts[a.dtype]
   let h = a.fma(k, a.number(single ? -Math.fround((high + low) / 2) : -high / 2), c)
   if (!single) h = a.fma(k, a.number(-low / 2), h)
   const power = horner(a, h, [1, ...tanhExpTable[a.dtype]])
-  if (!single) return a.multiply(power, a.pow2(k))
-  return a.fromBits(a.word.add(a.toBits(power), a.word.shiftLeft(a.toBits(shifted), 23)))
+  return a.multiply(power, single ? a.fromBits(a.word.shiftLeft(a.toBits(shifted), 23)) : a.pow2(k))
 }

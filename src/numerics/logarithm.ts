@@ -5,13 +5,8 @@
  * log(scalarArithmetic('float32', 'fused'), 2)   // 0.6931471824645996
  */
 import type { FloatArithmetic } from './arithmetic.js'
-import { type ByDtype, horner } from './polynomial.js'
+import { type ByDtype, horner, ln2Parts } from './polynomial.js'
 
-/** ln 2 as a sum; the first part is short enough that e times it is exact. */
-export const ln2Parts: ByDtype<readonly [number, number]> = {
-  float32: [0.693145751953125, 1.428606765330187e-6],
-  float64: [0.6931471806019545, -4.2009150726810846e-11],
-}
 const sqrtHalf: ByDtype<number> = { float32: Math.fround(Math.SQRT1_2), float64: Math.SQRT1_2 }
 /** The bits of √½, and what must be added to it to carry into the exponent at √½. */
 const sqrtHalfBits = 0x3f3504f3

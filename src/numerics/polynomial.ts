@@ -9,6 +9,12 @@ import type { FloatArithmetic } from './arithmetic.js'
 /** A constant or table by dtype, from scripts/elementary-coefficients.py. */
 export type ByDtype<T> = { readonly [D in FloatDType]: T }
 
+/** ln 2 as a sum; the first part is short enough (16 and 32 bits) that an exponent times it is exact. */
+export const ln2Parts: ByDtype<readonly [number, number]> = {
+  float32: [0.693145751953125, 1.428606765330187e-6],
+  float64: [0.6931471806019545, -4.2009150726810846e-11],
+}
+
 /** c₀ + x(c₁ + x(c₂ + ...)), innermost first. */
 export function horner<V>(a: FloatArithmetic<V>, x: V, coefficients: readonly number[]): V {
   let sum = a.number(coefficients[coefficients.length - 1]!)

@@ -8,8 +8,8 @@
  */
 import type { FloatArithmetic } from './arithmetic.js'
 import { expOfSum } from './exponential.js'
-import { ln2Parts, splitPositive } from './logarithm.js'
-import { type ByDtype, clamp, horner } from './polynomial.js'
+import { splitPositive } from './logarithm.js'
+import { type ByDtype, clamp, horner, ln2Parts } from './polynomial.js'
 
 /** high + low, |low| ≤ ½ ulp(high). */
 type Pair<V> = readonly [high: V, low: V]

@@ -28,6 +28,9 @@ const cosTable: ByDtype<readonly number[]> = {
 /** 2/π·2⁻²⁴ in binary: two digits before the point, the rest after it. */
 const twoOverPi = [0x00000028, 0xbe60db93, 0x91054a7f, 0x09d5f47d, 0x4d377036, 0xd8a5664f, 0x10e4107f, 0x9458eaf7]
 
+/** π/2 to 12 digits. */
+const halfPi12 = 3216 / 2048
+
 /** sin x. NaN at ±∞ (float64: beyond ±2⁵², where neighbouring floats are more than a radian apart, as well). */
 export function sin<V>(a: FloatArithmetic<V>, x: V): V {
   return a.dtype === 'float32' ? circular32(a, x, 0) : circular64(a, x, 0)
@@ -85,13 +88,15 @@ function reduce32<V>(a: FloatArithmetic<V>, x: V): { quadrant: V; negative: V; r
   const flip = w.select(w.equal(negative, w.word(0)), w.word(0), w.word(0xffffffff))
   const f = w.xor(fraction, flip)
   const fLow = w.xor(low, flip)
-  // |f| in units of 2⁻³⁰ as a sum of two floats, the first exact.
-  const first = a.fromWord(w.and(f, w.word(0xffffff80)))
-  const second = a.fma(a.fromWord(fLow), a.number(2 ** -32), a.fromWord(w.and(f, w.word(0x7f))))
-  const unitHigh = Math.fround(Math.PI / 2) * 2 ** -30
-  const unitLow = (Math.PI / 2) * 2 ** -30 - unitHigh
-  const small = a.fma(first, a.number(unitLow), a.multiply(second, a.number(unitHigh)))
-  return { quadrant: w.shiftRight(raised, 30), negative, r: a.fma(first, a.number(unitHigh), small) }
+  // |f| in units of 2⁻³⁰ as a sum of two floats, then as one of 12 digits and a rest: times π/2 in such parts, r has
+  // the error of one rounding.
+  const sure = a.fromWord(w.and(f, w.word(0xffffff80)))
+  const rest = a.fma(a.fromWord(fLow), a.number(2 ** -32), a.fromWord(w.and(f, w.word(0x7f))))
+  const first = a.fromBits(w.and(a.toBits(a.add(sure, rest)), w.word(0xfffff000)))
+  const second = a.add(a.subtract(sure, first), rest)
+  const small = a.fma(first, a.number(Math.PI / 2 - halfPi12), a.multiply(second, a.number(Math.PI / 2)))
+  const r = a.multiply(a.fma(first, a.number(halfPi12), small), a.number(2 ** -30))
+  return { quadrant: w.shiftRight(raised, 30), negative, r }
 }
 
 /** 96 digits of 2/π·2⁻²⁴ from digit 8⌊n/8⌋ on, for n in 0..128. */
