@@ -118,8 +118,8 @@ tables = {
     'tanh': lambda d: fit(tanhq, lambda z: z * sqrt(z) / tanh(sqrt(z)) if z else mpf('1e-20'), 0, TANH ** 2, {'float32': 4, 'float64': 12}[d], d),
     # erf(x)/x − 1 in x²
     'erf': lambda d: fit(erfq, lambda z: sqrt(z) / erf(sqrt(z)) if z else sqrt(pi) / 2, 0, mpf('0.86') ** 2, {'float32': 5, 'float64': 12}[d], d),
-    # −log₂ erfc(x) in x (float32), x − 3 (float64)
-    'erfTail': lambda d: fit(lambda t: -log(erfc(t + (ERF_CENTER if d == 'float64' else 0)), 2),
+    # log₂ erfc(x) in x (float32), x − 3 (float64)
+    'erfTail': lambda d: fit(lambda t: log(erfc(t + (ERF_CENTER if d == 'float64' else 0)), 2),
                              lambda t: LN2 * erfc(t + (ERF_CENTER if d == 'float64' else 0)) / erf(t + (ERF_CENTER if d == 'float64' else 0)),
                              *[v - (ERF_CENTER if d == 'float64' else 0) for v in TAIL[d]], {'float32': 7, 'float64': 21}[d], d),
     # (2ʳ − 1)/r
@@ -134,18 +134,19 @@ tables = {
 
 
 def split(name, value, bits):
-    """value as a sum of numbers with the given bits each, the last one as given."""
+    """value as a sum: each part has the given number of bits, or is given itself."""
     parts, rest = [], mpf(value)
     for b in bits:
-        part = round_to(rest, b)
+        part = round_to(rest, b) if isinstance(b, int) else b
         parts.append(part)
         rest -= part
     print(f'{name}: [' + ', '.join(show(p, 'float64') for p in parts) + ']')
 
 
 def constants():
-    split('ln2 float32 (16 bits, 24)', LN2, [16, 24])
-    split('ln2 float64 (32 bits, 53)', LN2, [32, 53])
+    for dtype, bits in ('float32', 16), ('float64', 32):
+        high = mp.floor(LN2 * 2 ** bits) / 2 ** bits  # down, so that the rest is positive: log1p(-0) needs it
+        split(f'ln2 {dtype} high and low', LN2, [high, BITS[dtype]])
     split('half pi float64 (4 × 26 bits)', pi / 2, [26, 26, 26, 53])
     split('2^26 half pi float64', pi / 2 * 2 ** 26, [26, 26, 26, 53])
     split('1/3 float32 pair', mpf(1) / 3, [24, 24])

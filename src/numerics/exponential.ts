@@ -6,9 +6,7 @@
  * exp(scalarArithmetic('float32', 'fused'), 1)   // 2.7182817459106445
  */
 import type { FloatArithmetic } from './arithmetic.js'
-import { type ByDtype, clamp, clampAbove, horner, ln2Parts, withSign } from './polynomial.js'
-
-const magic: ByDtype<number> = { float32: 3 * 2 ** 22, float64: 3 * 2 ** 51 }
+import { type ByDtype, clamp, clampAbove, horner, ln2Parts, magic, withSign } from './polynomial.js'
 
 /** (eʳ − 1)/r */
 const expTable: ByDtype<readonly number[]> = {
@@ -76,16 +74,17 @@ export function expOfSum<V>(a: FloatArithmetic<V>, x: V, low?: V): V {
 
 /** eˣ − 1, precise near 0. */
 export function expm1<V>(a: FloatArithmetic<V>, x: V): V {
+  const single = a.dtype === 'float32'
   const [ln2High, ln2Low] = ln2Parts[a.dtype]
-  const c = a.dtype === 'float32' ? clamp(a, x, -20, 89) : clamp(a, x, -40, 710)
+  const c = single ? clamp(a, x, -20, 89) : clamp(a, x, -40, 710)
   // k changes at ln ¾ and ln 1½, where 2ᵏ·p and 2ᵏ − 1 cancel as little for k = 1 as for k = −1.
-  const bias = a.number(magic[a.dtype])
+  const bias = a.number(magic[a.dtype] + (single ? 126 : 0))
   const shifted = a.add(a.fma(c, a.number(Math.LOG2E), a.number(-0.085)), bias)
   const k = a.subtract(shifted, bias)
   const r = a.fma(k, a.number(-ln2Low), a.fma(k, a.number(-ln2High), c))
   const p = a.fma(a.multiply(r, r), horner(a, r, expm1Table[a.dtype]), r)
   // 2ᵏ(1 + p) − 1 with s = 2ᵏ⁻¹, since 2ᵏ itself may overflow: 2p·s + (s − ½) + (s − ½).
-  const s = a.pow2(a.subtract(k, a.number(1)))
+  const s = single ? a.fromBits(a.word.shiftLeft(a.toBits(shifted), 23)) : a.pow2(a.subtract(k, a.number(1)))
   const rest = a.subtract(s, a.number(0.5))
   const y = a.add(a.fma(a.add(p, p), s, rest), rest)
   return a.select(a.equal(x, a.number(0)), x, y)

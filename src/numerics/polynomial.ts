@@ -9,11 +9,17 @@ import type { FloatArithmetic } from './arithmetic.js'
 /** A constant or table by dtype, from scripts/elementary-coefficients.py. */
 export type ByDtype<T> = { readonly [D in FloatDType]: T }
 
-/** ln 2 as a sum; the first part is short enough (16 and 32 bits) that an exponent times it is exact. */
+/** ln 2 as a sum of two positive parts; the first is short enough (16 and 32 bits) that an exponent times it is exact. */
 export const ln2Parts: ByDtype<readonly [number, number]> = {
   float32: [0.693145751953125, 1.428606765330187e-6],
-  float64: [0.6931471806019545, -4.2009150726810846e-11],
+  float64: [0.6931471803691238, 1.9082149292705877e-10],
 }
+
+/**
+ * Added to a small number it leaves room for an integer only, in the last bits of the sum, and rounds there.
+ * Subtracted again, the integer remains; a bias added to it makes those bits an exponent, shifted into place.
+ */
+export const magic: ByDtype<number> = { float32: 3 * 2 ** 22, float64: 3 * 2 ** 51 }
 
 /** c₀ + x(c₁ + x(c₂ + ...)), innermost first. */
 export function horner<V>(a: FloatArithmetic<V>, x: V, coefficients: readonly number[]): V {
