@@ -1,0 +1,103 @@
+/**
+ * @file Activations. Each is a function of a tensor that stands in `sequential` as it is: `nn.relu`. Those with options
+ * take them second, `nn.gelu(x, { approximate: 'tanh' })`, and have `with` for use as a layer: `nn.leakyRelu.with({ slope: 0.2 })`.
+ * All work in float32 and float64, keep NaN, and have the derivatives of PyTorch's, second ones included.
+ */
+import { ValueError } from '../base/errors.js'
+import { type Tensor, where } from '../trace/tensor.js'
+import type { DTypeOf, Elementwise, ShapeOf } from './shapes.js'
+
+/** An activation with options O. */
+export interface Configurable<O extends object> extends Elementwise {
+  <X extends Tensor>(input: X, options?: O): Tensor<ShapeOf<X>, DTypeOf<X>>
+  /** The same function with these options: `nn.elu.with({ alpha: 0.5 })`. */
+  readonly with: (options: O) => Elementwise
+}
+
+function activation(name: string, f: (x: Tensor) => Tensor): Elementwise {
+  // A layer is called with one tensor; further arguments, as array.map gives them, are no options.
+  const self = (x: Tensor) => f(x)
+  Object.defineProperty(self, 'name', { value: name })
+  return Object.assign(self, { keepsShape: true }) as unknown as Elementwise
+}
+
+function configurable<O extends object>(name: string, f: (x: Tensor, options: O) => Tensor): Configurable<O> {
+  const self = (x: Tensor, options?: O) => f(x, options ?? ({} as O))
+  Object.defineProperty(self, 'name', { value: name })
+  return Object.assign(self, {
+    keepsShape: true,
+    with: (options: O) => activation(name, (x) => f(x, options)),
+  }) as unknown as Configurable<O>
+}
+
+/** y = x. */
+export const identity: Elementwise = activation('identity', (x) => x)
+
+/** σ(x) = 1 / (1 + e⁻ˣ). Right for any x: e⁻ˣ overflows to ∞ where σ is 0. */
+export const sigmoid: Elementwise = activation('sigmoid', logistic)
+
+/** tanh x. */
+export const tanh: Elementwise = activation('tanh', (x) => x.tanh())
+
+/** max(x, 0), with slope 0 at 0. */
+export const relu: Elementwise = activation('relu', (x) => where(x.lessEqual(0), 0, x))
+
+/** x for x > 0, slope·x below; slope 0.01. Maas et al. 2013 */
+export const leakyRelu: Configurable<{ readonly slope?: number }> = configurable('leakyRelu', (x, { slope = 0.01 }) =>
+  where(x.lessEqual(0), x.mul(slope), x),
+)
+
+/** x for x > 0, α(eˣ − 1) below; α = 1. Clevert et al. 2015, arXiv:1511.07289 */
+export const elu: Configurable<{ readonly alpha?: number }> = configurable('elu', (x, { alpha = 1 }) => {
+  const below = x.lessEqual(0)
+  // eˣ of large x would be ∞, and 0 · ∞ in the gradient of what is not chosen.
+  return where(below, where(below, x, 0).expm1().mul(alpha), x)
+})
+
+/**
+ * x·Φ(x) with the normal distribution's Φ(x) = (1 + erf(x/√2)) / 2, or with `approximate: 'tanh'`
+ * x·(1 + tanh(√(2/π)(x + 0.044715 x³))) / 2. Hendrycks & Gimpel 2016, arXiv:1606.08415
+ */
+export const gelu: Configurable<{ readonly approximate?: 'none' | 'tanh' }> = configurable(
+  'gelu',
+  (x, { approximate = 'none' }) => {
+    if (approximate !== 'none' && approximate !== 'tanh')
+      throw new ValueError('nn.gelu', `approximate is 'none' or 'tanh', not '${String(approximate)}'`)
+    const half = x.mul(0.5)
+    if (approximate === 'none') return half.mul(x.mul(Math.SQRT1_2).erf().add(1))
+    const inner = x.mul(x.square().mul(0.044715).add(1)).mul(Math.sqrt(2 / Math.PI))
+    return half.mul(inner.tanh().add(1))
+  },
+)
+
+/** x·σ(x), also called swish. Elfwing et al. 2017, arXiv:1702.03118 */
+export const silu: Elementwise = activation('silu', (x) => x.mul(logistic(x)))
+
+/** ln(1 + eˣ), computed as max(x, 0) + log1p(e^−|x|): right for any x, so that PyTorch's threshold is not needed. */
+export const softplus: Elementwise = activation('softplus', (x) => {
+  // Selections, not |x| and max(x, 0), whose derivatives at 0 are those of a corner.
+  const negative = x.less(0)
+  const minusAbsolute = where(negative, x, x.neg())
+  return where(negative, 0, x).add(minusAbsolute.exp().log1p())
+})
+
+export interface AxisOptions {
+  /** The axis along which results add up to 1: the last by default. */
+  readonly axis?: number
+}
+
+/** e^xᵢ / Σⱼ e^xⱼ along an axis, by subtracting the maximum. */
+export const softmax: Configurable<AxisOptions> = configurable('softmax', (x, { axis = -1 }) => {
+  const powers = x.sub(x.max(axis, { keepAxes: true }).detach()).exp()
+  return powers.div(powers.sum(axis, { keepAxes: true }))
+})
+
+/** xᵢ − ln Σⱼ e^xⱼ along an axis: the logarithm of softmax, right where that is 0. */
+export const logSoftmax: Configurable<AxisOptions> = configurable('logSoftmax', (x, { axis = -1 }) => {
+  const shifted = x.sub(x.max(axis, { keepAxes: true }).detach())
+  return shifted.sub(shifted.exp().sum(axis, { keepAxes: true }).log())
+})
+
+function logistic(x: Tensor): Tensor {
+  return x.neg().exp().add(1).reciprocal()
+}

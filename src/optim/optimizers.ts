@@ -1,0 +1,119 @@
+/**
+ * @file The optimizers, each a composition of transforms. Names and defaults are PyTorch's where it has them; g is the
+ * gradient, p the parameter, η the learning rate, λ the weight decay.
+ *
+ * optim.adamW({ learningRate: 1e-3, weightDecay: { rate: 0.01, where: optim.notBias } })
+ */
+import { type OptimizerSpec, optimizer } from './optimizer.js'
+import type { LearningRate } from './schedules.js'
+import { chain, type Transform } from './transform.js'
+import {
+  type AdagradOptions,
+  type AdamScaleOptions,
+  addDecayedWeights,
+  type MomentumOptions,
+  type RmspropOptions,
+  scaleByAdagrad,
+  scaleByAdam,
+  scaleByLearningRate,
+  scaleByRmsprop,
+  traceMomentum,
+  type Where,
+} from './transforms.js'
+
+/** λ for all parameters, or for those that `where` chooses: `{ rate: 1e-4, where: optim.notBias }`. */
+export type WeightDecay = number | { readonly rate: number; readonly where: Where }
+
+interface CommonOptions {
+  /** η: a number, or a schedule. */
+  readonly learningRate: LearningRate
+  readonly weightDecay?: WeightDecay
+}
+
+function decay(weightDecay: WeightDecay = 0): Transform[] {
+  const { rate, where } = typeof weightDecay === 'number' ? { rate: weightDecay, where: undefined } : weightDecay
+  return rate === 0 ? [] : [addDecayedWeights({ weightDecay: rate, where })]
+}
+
+export interface SgdOptions extends CommonOptions, Partial<MomentumOptions> {}
+
+/**
+ * Gradient descent: p ← p − η·(g + λp); with a momentum μ: v ← μ·v + (1 − τ)(g + λp), p ← p − η·v (see `traceMomentum`).
+ * Robbins & Monro 1951, doi:10.1214/aoms/1177729586; torch.optim.SGD
+ * Example: optim.sgd({ learningRate: 0.1, momentum: 0.9, nesterov: true })
+ */
+export function sgd(options: SgdOptions): OptimizerSpec {
+  const { learningRate, weightDecay, momentum = 0, dampening, nesterov } = options
+  return optimizer(
+    chain(
+      ...decay(weightDecay),
+      ...(momentum !== 0 || nesterov ? [traceMomentum({ momentum, dampening, nesterov })] : []),
+      scaleByLearningRate(learningRate),
+    ),
+  )
+}
+
+/**
+ * Gradient descent with momentum 0.9: v ← μ·v + g, p ← p − η·v. Polyak 1964, doi:10.1016/0041-5553(64)90137-5
+ * Example: optim.momentum({ learningRate: 0.01 })
+ */
+export const momentum = (options: CommonOptions & { readonly momentum?: number }): OptimizerSpec =>
+  sgd({ momentum: 0.9, ...options })
+
+/**
+ * Nesterov's momentum: v ← μ·v + g, p ← p − η·(g + μ·v): the gradient counts as if taken after the velocity's move.
+ * Nesterov 1983; Sutskever et al. 2013, proceedings.mlr.press/v28/sutskever13.html
+ * Example: optim.nesterov({ learningRate: 0.01 })
+ */
+export const nesterov = (options: CommonOptions & { readonly momentum?: number }): OptimizerSpec =>
+  sgd({ momentum: 0.9, ...options, nesterov: true })
+
+/**
+ * A rate for each parameter that falls with the squares it has seen: s ← s + g², p ← p − η·g / (√s + ε); η 0.01.
+ * Duchi et al. 2011, jmlr.org/papers/v12/duchi11a.html; torch.optim.Adagrad, whose lr_decay is `schedules.inverseTime`
+ * Example: optim.adagrad({ learningRate: 0.1 })
+ */
+export function adagrad(options: Partial<CommonOptions> & AdagradOptions = {}): OptimizerSpec {
+  const { learningRate = 0.01, weightDecay, ...rest } = options
+  return optimizer(chain(...decay(weightDecay), scaleByAdagrad(rest), scaleByLearningRate(learningRate)))
+}
+
+/**
+ * As Adagrad, but with a mean of recent squares: s ← α·s + (1 − α)·g², p ← p − η·g / (√s + ε); η 0.01, α 0.99.
+ * Tieleman & Hinton 2012 (lecture 6.5); torch.optim.RMSprop
+ * Example: optim.rmsprop({ learningRate: 1e-3, centered: true, momentum: 0.9 })
+ */
+export function rmsprop(
+  options: Partial<CommonOptions> & RmspropOptions & { readonly momentum?: number } = {},
+): OptimizerSpec {
+  const { learningRate = 0.01, weightDecay, momentum = 0, ...rest } = options
+  return optimizer(
+    chain(
+      ...decay(weightDecay),
+      scaleByRmsprop(rest),
+      ...(momentum !== 0 ? [traceMomentum({ momentum })] : []),
+      scaleByLearningRate(learningRate),
+    ),
+  )
+}
+
+/**
+ * Means of gradients and of their squares, corrected for starting at 0: p ← p − η·m̂ / (√v̂ + ε); η 1e-3, β 0.9 and 0.999.
+ * Weight decay is L2 (g + λp), as in PyTorch's Adam; `adamW` decouples it.
+ * Kingma & Ba 2014, arXiv:1412.6980; torch.optim.Adam
+ * Example: optim.adam({ learningRate: 1e-3, weightDecay: 1e-4 })
+ */
+export function adam(options: Partial<CommonOptions> & AdamScaleOptions = {}): OptimizerSpec {
+  const { learningRate = 1e-3, weightDecay, ...rest } = options
+  return optimizer(chain(...decay(weightDecay), scaleByAdam(rest), scaleByLearningRate(learningRate)))
+}
+
+/**
+ * Adam with decoupled weight decay: p ← (1 − η·λ)·p − η·m̂ / (√v̂ + ε); λ 0.01.
+ * Loshchilov & Hutter 2017, arXiv:1711.05101; torch.optim.AdamW
+ * Example: optim.adamW({ learningRate: 1e-3, weightDecay: { rate: 0.05, where: optim.notBias } })
+ */
+export function adamW(options: Partial<CommonOptions> & AdamScaleOptions = {}): OptimizerSpec {
+  const { learningRate = 1e-3, weightDecay = 0.01, ...rest } = options
+  return optimizer(chain(scaleByAdam(rest), ...decay(weightDecay), scaleByLearningRate(learningRate)))
+}

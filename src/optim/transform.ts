@@ -1,0 +1,138 @@
+/**
+ * @file Gradient transforms: what optimizers are composed of. In: an update a parameter, first its gradient.
+ * Out: another update. A transform is data and a rule; `init` gives it its state for certain parameters.
+ *
+ * chain(clipByGlobalNorm(1), scaleByAdam(), scaleByLearningRate(1e-3))
+ */
+import type { DType } from '../base/dtype.js'
+import { type Tensor, where } from '../trace/tensor.js'
+import { type Variable, zerosVariable } from '../trace/variable.js'
+import { plus, type Scalar, times } from './scalar.js'
+import type { LearningRate } from './schedules.js'
+
+/** A parameter as an update rule sees it. */
+export interface Parameter {
+  readonly name: string
+  readonly variable: Variable
+  /** Its value before this step's update. */
+  readonly value: Tensor
+}
+
+/**
+ * scale·direction + decay·p, not yet computed: scalars are multiplied with each other, in float64, before they are rounded
+ * and meet a tensor, once.
+ */
+export interface Update {
+  readonly direction: Tensor
+  readonly scale: Scalar
+  readonly decay: Scalar
+}
+
+/** What a rule may look at besides the updates. */
+export interface StepContext {
+  readonly parameters: readonly Parameter[]
+  /** 1 in the first step. */
+  readonly step: Scalar
+  /** The rate of this step, of the optimizer's schedule or as it was set. */
+  readonly learningRate: Scalar
+}
+
+export interface Rule {
+  /** The variables it keeps from step to step, by name. */
+  readonly state: ReadonlyMap<string, Variable>
+  update(updates: readonly Update[], context: StepContext): readonly Update[]
+}
+
+export interface Transform {
+  readonly name: string
+  /** Set where a learning rate is among the transforms: the optimizer that runs them holds it. */
+  readonly learningRate?: LearningRate
+  init(parameters: ReadonlyMap<string, Variable>): Rule
+}
+
+/** Several transforms, one after another. */
+export function chain(...transforms: readonly Transform[]): Transform {
+  const scheduled = transforms.find((transform) => transform.learningRate !== undefined)
+  return {
+    name: transforms.map((transform) => transform.name).join(', '),
+    learningRate: scheduled?.learningRate,
+    init(parameters) {
+      const rules = transforms.map((transform) => transform.init(parameters))
+      const state = new Map<string, Variable>()
+      // Two transforms of one kind keep apart: trace/w, trace.2/w.
+      for (const rule of rules)
+        for (const [name, variable] of rule.state) {
+          let unique = name
+          for (let n = 2; state.has(unique); n++) unique = name.replace('/', `.${n}/`)
+          state.set(unique, variable)
+        }
+      return {
+        state,
+        update: (updates, context) => rules.reduce((current, rule) => rule.update(current, context), updates),
+      }
+    },
+  }
+}
+
+/** A transform without state. */
+export const stateless = (name: string, update: Rule['update'], learningRate?: LearningRate): Transform => ({
+  name,
+  learningRate,
+  init: () => ({ state: new Map(), update }),
+})
+
+/** A transform with variables of each parameter's shape and dtype, which `update` gets by kind, in the parameters' order. */
+export function stateful<K extends string>(
+  name: string,
+  kinds: readonly K[],
+  update: (direction: Tensor, state: { readonly [kind in K]: Variable }, context: StepContext) => Omit<Update, 'decay'>,
+  make: (shape: readonly number[], dtype: DType) => Variable = zerosVariable,
+): Transform {
+  return {
+    name,
+    init(parameters) {
+      const state = new Map<string, Variable>()
+      const each = [...parameters].map(([path, { shape, dtype }]) => {
+        const own = Object.fromEntries(kinds.map((kind) => [kind, make(shape, dtype)])) as { [kind in K]: Variable }
+        for (const kind of kinds) state.set(`${kind}/${path}`, own[kind])
+        return own
+      })
+      return {
+        state,
+        update: (updates, context) =>
+          updates.map((current, i) => ({
+            ...update(materialize(current, context.parameters[i]!), each[i]!, context),
+            decay: 0,
+          })),
+      }
+    },
+  }
+}
+
+/** The update as a tensor. */
+export function materialize(update: Update, parameter: Parameter): Tensor {
+  const scaled = scaledBy(update.direction, update.scale)
+  return update.decay === 0 ? scaled : scaled.add(scaledBy(parameter.value, update.decay))
+}
+
+/** x·s, where s is rounded to x's dtype once. */
+export function scaledBy(x: Tensor, s: Scalar): Tensor {
+  if (s === 1) return x
+  return x.mul(typeof s === 'number' ? s : s.cast(x.dtype as DType))
+}
+
+/** p + update: (1 + decay)·p + scale·direction. */
+export function applyUpdate(update: Update, parameter: Parameter): Tensor {
+  const kept = update.decay === 0 ? parameter.value : scaledBy(parameter.value, plus(1, update.decay))
+  return kept.add(scaledBy(update.direction, update.scale))
+}
+
+/** The same update times s. */
+export const rescale = (update: Update, s: Scalar): Update => ({
+  direction: update.direction,
+  scale: times(update.scale, s),
+  decay: times(update.decay, s),
+})
+
+/** −1, 0 or 1 by the sign of x. */
+export const signOf = (x: Tensor): Tensor => where(x.greater(0), 1, where(x.less(0), -1, x))
