@@ -9,7 +9,8 @@ import { simplify, simplifyRules } from '../../src/transform/simplify.js'
 import { difference, randomGraph, reproducer, shrink } from '../graph/random-graph.js'
 
 const seeds = Array.from({ length: 40 }, (_, i) => i)
-const programsPerSeed = 10
+/** More of them for a longer soak: GRADUS_SOAK=500 npx vitest run test/transform/random.test.ts */
+const programsPerSeed = Number(process.env['GRADUS_SOAK'] ?? 10)
 
 /** Fails with a program that can be pasted, cut down to the first node that differs. */
 function expectSameBits(
