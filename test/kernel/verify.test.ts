@@ -1,0 +1,143 @@
+/** @file Each rule of the loop IR, broken once; and the kernels that lie at the edge of what can be proven. */
+import { describe, expect, test } from 'vitest'
+import { KernelBuilder } from '../../src/kernel/builder.js'
+import {
+  addAffine,
+  affine,
+  affineOf,
+  type Buffer,
+  type LoopVariable,
+  type Statement,
+  scaleAffine,
+  type Value,
+  type ValueOp,
+  type ValueType,
+} from '../../src/kernel/loop.js'
+import { verifyKernel } from '../../src/kernel/verify.js'
+
+const x: Buffer = { name: 'x', dtype: 'float32', length: 64, access: 'read' }
+const y: Buffer = { name: 'y', dtype: 'float32', length: 64, access: 'write' }
+const mask: Buffer = { name: 'mask', dtype: 'bool', length: 64, access: 'update' }
+const float: ValueType = { dtype: 'float32', lanes: 1 }
+let next = 0
+const fresh = (type: ValueType = float): Value => ({ id: 1000 + next++, type })
+const kernel = (...body: Statement[]) => ({ name: 'broken', buffers: [x, y, mask], body, flops: 0 })
+const load = (value: Value, constant = 0): Statement => ({
+  kind: 'load',
+  value,
+  buffer: x,
+  index: affine(constant),
+  stride: 1,
+})
+const store = (value: Value): Statement => ({ kind: 'store', buffer: y, index: affine(0), value })
+const op = (name: ValueOp, value: Value, operands: Value[], attrs: object = {}): Statement => ({
+  kind: 'let',
+  value,
+  op: name,
+  operands,
+  attrs,
+})
+const loopOf = (loop: LoopVariable, body: Statement[], stop = 4): Statement => ({
+  kind: 'loop',
+  loop,
+  start: affine(0),
+  stop: affine(stop),
+  step: 1,
+  body,
+})
+
+const i: LoopVariable = { name: 'i' }
+const a = fresh()
+const v4 = fresh({ dtype: 'float32', lanes: 4 })
+const v = { id: 1, type: float }
+const broken: Record<string, [Statement[], RegExp]> = {
+  'use before definition': [[store(a), load(a)], /before its definition/],
+  'use outside the block': [[loopOf(i, [load(a)]), store(a)], /outside its block/],
+  'assigned twice': [[load(a), load(a)], /assigned twice/],
+  'loop variable outside its loop': [
+    [loopOf(i, [load(a)]), { kind: 'load', value: fresh(), buffer: x, index: affineOf(i), stride: 1 }],
+    /outside its loop/,
+  ],
+  'one variable for two loops': [[loopOf(i, [loopOf(i, [load(a)])])], /two loops/],
+  'undeclared variable': [[load(a), { kind: 'set', variable: v, value: a }], /outside its scope/],
+  'variable of another block': [
+    [load(a), loopOf(i, [{ kind: 'variable', variable: v, initial: a }]), { kind: 'get', value: fresh(), variable: v }],
+    /outside its scope/,
+  ],
+  'variable of another type': [
+    [load(a), load(v4), { kind: 'variable', variable: v, initial: a }, { kind: 'set', variable: v, value: v4 }],
+    /another type/,
+  ],
+  'mixed lanes': [[load(a), load(v4), op('add', fresh(), [a, v4])], /differ in type/],
+  'wrong dtype': [[load(a), op('and', fresh(), [a, a])], /not defined for float32/],
+  'wrong result': [[load(a), op('less', fresh(), [a, a])], /bools/],
+  'wrong arity': [[load(a), op('add', fresh(), [a])], /2 operands/],
+  'select by a float': [[load(a), op('select', fresh(), [a, a, a])], /by a bool/],
+  'lane that is not there': [[load(v4), op('extract', fresh(), [v4], { lane: 4 })], /lane 4/],
+  'number that is not of its dtype': [[op('number', fresh(), [], { value: 0.1 })], /is no float32/],
+  'wide shift': [[op('shiftLeft', fresh({ dtype: 'uint32', lanes: 1 }), [], { by: 32 })], /0 to 31/],
+  'float64 fma': [
+    [op('fma', fresh({ dtype: 'float64', lanes: 1 }), Array(3).fill(fresh({ dtype: 'float64', lanes: 1 })))],
+    /./,
+  ],
+  'load of the wrong dtype': [[{ kind: 'load', value: a, buffer: mask, index: affine(0), stride: 1 }], /loads as bool/],
+  'load from what is written': [[{ kind: 'load', value: a, buffer: y, index: affine(0), stride: 1 }], /only written/],
+  'store to what is read': [[load(a), { kind: 'store', buffer: x, index: affine(0), value: a }], /only read/],
+  'no argument': [[{ kind: 'load', value: a, buffer: { ...x }, index: affine(0), stride: 1 }], /no argument/],
+  'below the buffer': [[load(a, -1)], /elements -1 to -1/],
+  'beyond the buffer': [[load(a, 64)], /elements 64 to 64/],
+  'lanes beyond the buffer': [[load(v4, 61)], /elements 61 to 64/],
+  'gather below the buffer': [
+    [{ kind: 'load', value: v4, buffer: x, index: affine(5), stride: -2 }],
+    /elements -1 to 5/,
+  ],
+  'step 0': [[{ ...(loopOf(i, []) as Extract<Statement, { kind: 'loop' }>), step: 0 }], /step 0/],
+}
+
+test.each(Object.entries(broken))('%s', (_, [body, message]) => {
+  expect(() => verifyKernel(kernel(...body))).toThrow(message)
+})
+
+describe('ranges', () => {
+  const build = (body: (b: KernelBuilder) => void): (() => void) => {
+    const b = new KernelBuilder()
+    body(b)
+    const built = b.finish('ranges', [x, y, mask], 0)
+    return () => verifyKernel(built)
+  }
+  const copy = (b: KernelBuilder, index: ReturnType<typeof affine>, lanes = 1): void =>
+    b.store(y, index, b.load(x, index, lanes))
+
+  test('strides, steps and limits are followed to the last iteration', () => {
+    expect(build((b) => b.loop({ stop: 64, step: 4 }, (i) => copy(b, i, 4)))).not.toThrow()
+    expect(build((b) => b.loop({ stop: 65, step: 4 }, (i) => copy(b, i, 4)))).toThrow(/elements 0 to 67/)
+    expect(build((b) => b.loop({ stop: 62, step: 4 }, (i) => copy(b, i, 4)))).not.toThrow()
+    expect(build((b) => b.loop({ start: 1, stop: 62, step: 4 }, (i) => copy(b, i, 4)))).toThrow(/elements 1 to 64/)
+    expect(build((b) => b.loop({ stop: 100, limit: 64 }, (i) => copy(b, i)))).not.toThrow()
+    expect(build((b) => b.loop({ stop: 8 }, (i) => copy(b, addAffine(scaleAffine(i, -9), 63))))).not.toThrow()
+    expect(build((b) => b.loop({ stop: 8 }, (i) => copy(b, addAffine(scaleAffine(i, -9), 62))))).toThrow(
+      /elements -1 to 62/,
+    )
+  })
+
+  test('tiles: by value and relative to their start', () => {
+    const tiles = (length: number, packed: number) =>
+      build((b) =>
+        b.loop({ stop: length, step: 24 }, (tile) =>
+          b.loop({ start: tile, stop: addAffine(tile, 24), limit: length, step: 4 }, (i) => {
+            copy(b, i, 4)
+            const relative = addAffine(i, scaleAffine(tile, -1))
+            b.store(y, addAffine(relative, packed), b.load(x, i, 4))
+          }),
+        ),
+      )
+    expect(tiles(64, 40)).not.toThrow()
+    expect(tiles(64, 41)).toThrow(/elements 41 to 64/)
+    expect(tiles(65, 40)).toThrow(/elements 0 to 67/)
+  })
+
+  test('what never runs is not checked', () => {
+    const never: Statement = loopOf({ name: 'never' }, [load(fresh(), 1000)], 0)
+    expect(() => verifyKernel(kernel(never))).not.toThrow()
+  })
+})
