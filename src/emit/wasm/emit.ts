@@ -5,9 +5,7 @@
  *
  * const module = new WebAssembly.Module(emitModule({ kernels: [kernel], launches: [{ kernel: 0, pointers: [0, 1] }] }))
  */
-import type { Kernel, Statement, Value, ValueOp, ValueOpAttrs, Variable } from '../../kernel/loop.js'
-import type { Loop } from '../../kernel/ranges.js'
-import { type Address, AddressPlan, type Pointer, startsAt } from './address.js'
+import type { Kernel } from '../../kernel/loop.js'
 import { Code } from './code.js'
 import {
   Bytes,
@@ -21,9 +19,7 @@ import {
   type Valtype,
   vec,
 } from './encode.js'
-import { definition, type Liveness, liveness } from './liveness.js'
-import { load, store, valtypeOf } from './memory.js'
-import { type Operation, valueRows } from './values.js'
+import { emitKernel } from './kernel.js'
 
 export interface Program {
   readonly kernels: readonly Kernel[]
@@ -70,7 +66,7 @@ export function emitModule({ kernels, launches }: Program, options: EmitOptions 
       bytes.u32(i)
     }),
   )
-  const bodies = [...kernels.map((kernel) => new KernelEmitter(kernel).emit()), emitRun(launches)]
+  const bodies = [...kernels.map(emitKernel), emitRun(launches)]
   section(
     out,
     sectionIds.code,
@@ -106,229 +102,4 @@ function emitRun(launches: Program['launches']): Code {
     code.call(kernel)
   }
   return code
-}
-
-class KernelEmitter {
-  readonly #kernel: Kernel
-  readonly #code: Code
-  readonly #live: Liveness
-  readonly #plan: AddressPlan
-  readonly #definitions = new Map<Value, Statement>()
-  readonly #values = new Map<Value, number>()
-  readonly #variables = new Map<Variable, number>()
-  readonly #arguments: ReadonlyMap<unknown, number>
-
-  constructor(kernel: Kernel) {
-    this.#kernel = kernel
-    this.#code = new Code(kernel.buffers.length)
-    this.#live = liveness(kernel)
-    this.#plan = new AddressPlan(kernel, this.#live.dead)
-    this.#arguments = new Map(kernel.buffers.map((buffer, i) => [buffer, i]))
-  }
-
-  emit(): Code {
-    this.#block(this.#kernel.body)
-    return this.#code
-  }
-
-  /** Locals of a block are free again after it. */
-  #block(block: readonly Statement[]): void {
-    const locals: number[] = []
-    for (const statement of block) this.#statement(statement, locals)
-    for (const local of locals) this.#code.release(local)
-  }
-
-  #statement(statement: Statement, locals: number[]): void {
-    const code = this.#code
-    const defined = definition(statement)
-    if (defined) {
-      const { value } = defined
-      this.#definitions.set(value, statement)
-      if (this.#live.dead.has(value) || this.#live.inline.has(value)) return
-      this.#compute(statement)
-      const local = code.allocate(valtypeOf(value.type))
-      locals.push(local)
-      this.#values.set(value, local)
-      code.set(local)
-    } else if (statement.kind === 'store') {
-      const { buffer, value } = statement
-      const { pointer, offset } = this.#plan.address(statement)
-      store(
-        code,
-        buffer,
-        value.type,
-        () => this.#pointer(pointer),
-        offset,
-        () => this.#push(value),
-      )
-    } else if (statement.kind === 'variable') {
-      this.#push(statement.initial)
-      const local = code.allocate(valtypeOf(statement.variable.type))
-      locals.push(local)
-      this.#variables.set(statement.variable, local)
-      code.set(local)
-    } else if (statement.kind === 'set') {
-      this.#push(statement.value)
-      code.set(this.#variables.get(statement.variable)!)
-    } else if (statement.kind === 'loop') this.#loop(statement)
-  }
-
-  #push(value: Value): void {
-    if (this.#live.inline.has(value)) this.#compute(this.#definitions.get(value)!)
-    else this.#code.get(this.#values.get(value)!)
-  }
-
-  /** Leaves the statement's value on the stack. */
-  #compute(statement: Statement): void {
-    const code = this.#code
-    switch (statement.kind) {
-      case 'let': {
-        const { op, operands, attrs, value } = statement
-        const operation: Operation<ValueOp> = {
-          op,
-          type: value.type,
-          operands,
-          attrs: attrs as ValueOpAttrs[ValueOp],
-          push: (i) => this.#push(operands[i]!),
-        }
-        valtypeOf(value.type)
-        const row = valueRows[op] as (code: Code, x: Operation<ValueOp>) => void
-        row(code, operation)
-        break
-      }
-      case 'load': {
-        const { pointer, offset } = this.#plan.address(statement)
-        load(code, statement.buffer, statement.value.type, statement.stride, () => this.#pointer(pointer), offset)
-        break
-      }
-      case 'index': {
-        this.#integer(this.#plan.address(statement))
-        const { type } = statement.value
-        if (type.lanes > 1) {
-          const { stride } = statement
-          code.instruction('i32x4.splat')
-          code.words(0, stride, 2 * stride, 3 * stride)
-          code.instruction('i32x4.add')
-        }
-        break
-      }
-      case 'get':
-        code.get(this.#variables.get(statement.variable)!)
-    }
-  }
-
-  #pointer(pointer: Pointer): void {
-    if (pointer.loop) this.#code.get(pointer.local)
-    else if (pointer.buffer) this.#code.get(this.#arguments.get(pointer.buffer)!)
-    else this.#code.i32(0)
-  }
-
-  #integer({ pointer, offset }: Address): void {
-    const code = this.#code
-    if (!pointer.loop) code.i32(offset)
-    else {
-      this.#pointer(pointer)
-      this.#add(offset)
-    }
-  }
-
-  #add(amount: number): void {
-    if (amount === 0) return
-    this.#code.i32(amount)
-    this.#code.instruction('i32.add')
-  }
-
-  /**
-   * A loop tests at its bottom, behind a guard where it might be empty. A loop of constant length is tested by one of
-   * the pointers that it moves anyway, others by their counter.
-   */
-  #loop({ loop, step, body }: Loop): void {
-    const code = this.#code
-    const { shortest, longest, lengths } = this.#plan.ranges.of(loop)
-    if (longest <= 0) return
-    const constant = shortest === longest
-    const pointers = this.#plan.moved(loop)
-    const locals: number[] = []
-    const allocate = (): number => {
-      const local = code.allocate('i32')
-      locals.push(local)
-      return local
-    }
-
-    let end = -1
-    if (!constant) {
-      end = allocate()
-      this.#integer(this.#plan.address(lengths[0]!))
-      code.set(end)
-      for (const length of lengths.slice(1)) {
-        const other = code.allocate('i32')
-        this.#integer(this.#plan.address(length))
-        code.tee(other)
-        code.get(end)
-        code.get(other)
-        code.get(end)
-        code.instruction('i32.lt_s')
-        code.instruction('select')
-        code.set(end)
-        code.release(other)
-      }
-    }
-    const guarded = shortest <= 0
-    if (guarded) {
-      code.get(end)
-      code.i32(0)
-      code.instruction('i32.gt_s')
-      code.open('if')
-    }
-    for (const pointer of pointers) {
-      pointer.local = allocate()
-      if (pointer.parent) this.#pointer(pointer.parent)
-      this.#add(startsAt(pointer))
-      code.set(pointer.local)
-    }
-
-    if (longest <= step) this.#block(body)
-    else {
-      const iterations = Math.ceil(longest / step)
-      const counter = this.#plan.counter(loop)
-      const tester = counter ?? pointers.find((pointer) => pointer.move !== 0)
-      let count = -1
-      if (!tester) {
-        count = allocate()
-        code.i32(iterations)
-        code.set(count)
-      } else if (tester !== counter) {
-        end = allocate()
-        code.get(tester.local)
-        this.#add(iterations * tester.move)
-        code.set(end)
-      }
-      code.open('loop')
-      this.#block(body)
-      for (const pointer of pointers) if (pointer !== tester) this.#move(pointer)
-      if (!tester) {
-        code.get(count)
-        this.#add(-1)
-        code.tee(count)
-      } else {
-        code.get(tester.local)
-        this.#add(tester.move)
-        code.tee(tester.local)
-        if (constant && tester === counter) code.i32(longest)
-        else code.get(end)
-        code.instruction(tester === counter ? 'i32.lt_s' : 'i32.ne')
-      }
-      code.branchIf(0)
-      code.end()
-    }
-    if (guarded) code.end()
-    for (const local of locals) code.release(local)
-  }
-
-  #move(pointer: Pointer): void {
-    if (pointer.move === 0) return
-    this.#code.get(pointer.local)
-    this.#add(pointer.move)
-    this.#code.set(pointer.local)
-  }
 }

@@ -7,6 +7,7 @@
 import { VerifyError } from '../../base/errors.js'
 import type { Value, ValueDType, ValueOp, ValueOpAttrs, ValueType } from '../../kernel/loop.js'
 import type { Code } from './code.js'
+import { exponent, type FloatBits, mantissa, pow2 } from './float-bits.js'
 import { valtypeOf } from './memory.js'
 import type { Instruction } from './opcodes.js'
 
@@ -173,9 +174,9 @@ function constant(code: Code, { dtype, lanes }: ValueType, value: number): void 
   else code.words(dtype === 'bool' ? -value : value)
 }
 
-/** Float bit tricks: float32 and float64, scalar and vector. */
-const bits =
-  (rows: Record<'f32' | 'f32x4' | 'f64' | 'f64x2', (code: Code) => void>) =>
+/** Pushes the float, then reads or builds its bits. */
+const floatBits =
+  (rows: FloatBits) =>
   (code: Code, x: Operation<ValueOp>): void => {
     const { dtype, lanes } = x.type
     pushAll(x)
@@ -183,9 +184,6 @@ const bits =
     else if (dtype === 'float64') rows[lanes === 1 ? 'f64' : 'f64x2'](code)
     else unsupported(x)
   }
-
-/** 2⁵²: a float64 whose low bits are an integer added to it. */
-const magic = 0x4330000000000000n
 
 export const valueRows: { readonly [O in ValueOp]: Row<O> } = {
   number: (code, x) => constant(code, x.type, x.attrs.value),
@@ -315,112 +313,9 @@ export const valueRows: { readonly [O in ValueOp]: Row<O> } = {
   },
 
   convert,
-  pow2: bits({
-    f32: (code) => {
-      code.instruction('i32.trunc_sat_f32_s')
-      code.i32(127)
-      code.instruction('i32.add')
-      code.i32(23)
-      code.instruction('i32.shl')
-      code.instruction('f32.reinterpret_i32')
-    },
-    f32x4: (code) => {
-      code.instruction('i32x4.trunc_sat_f32x4_s')
-      code.words(127)
-      code.instruction('i32x4.add')
-      code.i32(23)
-      code.instruction('i32x4.shl')
-    },
-    f64: (code) => {
-      code.instruction('i32.trunc_sat_f64_s')
-      code.instruction('i64.extend_i32_s')
-      code.i64(1023n)
-      code.instruction('i64.add')
-      code.i64(52n)
-      code.instruction('i64.shl')
-      code.instruction('f64.reinterpret_i64')
-    },
-    f64x2: (code) => {
-      code.instruction('i32x4.trunc_sat_f64x2_s_zero')
-      code.instruction('i64x2.extend_low_i32x4_s')
-      code.longs(1023n)
-      code.instruction('i64x2.add')
-      code.i32(52)
-      code.instruction('i64x2.shl')
-    },
-  }),
-  exponent: bits({
-    f32: (code) => {
-      code.instruction('i32.reinterpret_f32')
-      code.i32(23)
-      code.instruction('i32.shr_u')
-      code.i32(255)
-      code.instruction('i32.and')
-      code.i32(127)
-      code.instruction('i32.sub')
-      code.instruction('f32.convert_i32_s')
-    },
-    f32x4: (code) => {
-      code.i32(23)
-      code.instruction('i32x4.shr_u')
-      code.words(255)
-      code.instruction('v128.and')
-      code.words(127)
-      code.instruction('i32x4.sub')
-      code.instruction('f32x4.convert_i32x4_s')
-    },
-    f64: (code) => {
-      code.instruction('i64.reinterpret_f64')
-      code.i64(52n)
-      code.instruction('i64.shr_u')
-      code.i64(2047n)
-      code.instruction('i64.and')
-      code.i64(1023n)
-      code.instruction('i64.sub')
-      code.instruction('f64.convert_i64_s')
-    },
-    // There is no conversion from 64-bit lanes: the exponent becomes the low bits of 2⁵², which is then subtracted.
-    f64x2: (code) => {
-      code.i32(52)
-      code.instruction('i64x2.shr_u')
-      code.longs(2047n)
-      code.instruction('v128.and')
-      code.longs(magic)
-      code.instruction('v128.or')
-      code.doubles(2 ** 52 + 1023)
-      code.instruction('f64x2.sub')
-    },
-  }),
-  mantissa: bits({
-    f32: (code) => {
-      code.instruction('i32.reinterpret_f32')
-      code.i32(0x007fffff)
-      code.instruction('i32.and')
-      code.i32(0x3f800000)
-      code.instruction('i32.or')
-      code.instruction('f32.reinterpret_i32')
-    },
-    f32x4: (code) => {
-      code.words(0x007fffff)
-      code.instruction('v128.and')
-      code.words(0x3f800000)
-      code.instruction('v128.or')
-    },
-    f64: (code) => {
-      code.instruction('i64.reinterpret_f64')
-      code.i64(0x000fffffffffffffn)
-      code.instruction('i64.and')
-      code.i64(0x3ff0000000000000n)
-      code.instruction('i64.or')
-      code.instruction('f64.reinterpret_i64')
-    },
-    f64x2: (code) => {
-      code.longs(0x000fffffffffffffn)
-      code.instruction('v128.and')
-      code.longs(0x3ff0000000000000n)
-      code.instruction('v128.or')
-    },
-  }),
+  pow2: floatBits(pow2),
+  exponent: floatBits(exponent),
+  mantissa: floatBits(mantissa),
   toBits: (code, x) => {
     x.push(0)
     if (x.type.lanes === 1) code.instruction('i32.reinterpret_f32')
