@@ -1,0 +1,187 @@
+/**
+ * @file The compiler: read this first. A list of passes takes a traced graph to something that runs.
+ *
+ *   trace ─► simplify ─► fma ─► lower (fuse, write loops) ─► plan (memory) ─► load (emit, instantiate)
+ *
+ * In: a graph, which outputs replace which Variables, where the Variables' bytes are. Out: a Program.
+ * The list also drives GRADUS_DEBUG, the verifiers between passes, and explain().
+ */
+import type { TypedArray } from './base/dtype.js'
+import { debugLevel, environment } from './base/environment.js'
+import { ValueError } from './base/errors.js'
+import type { Storage } from './base/storage.js'
+import { relaxedMadd } from './emit/wasm/features.js'
+import type { Graph } from './graph/node.js'
+import { withTable } from './graph/node.js'
+import { printGraph } from './graph/print.js'
+import { verifyGraph } from './graph/verify.js'
+import { printKernel } from './kernel/print.js'
+import { verifyKernel } from './kernel/verify.js'
+import { type LoweredGraph, lower, type Updates } from './lower/lower.js'
+import { makePlan, type Plan } from './lower/plan.js'
+import type { NumericsMode } from './numerics/arithmetic.js'
+import type { Engine, Runnable } from './runtime/engine.js'
+import { interpreterEngine } from './runtime/interpreter.js'
+import { wasmEngine } from './runtime/wasm.js'
+import { formFma } from './transform/fma.js'
+import { simplify } from './transform/simplify.js'
+
+export type EngineName = 'wasm' | 'interpreter'
+
+export interface CompileSettings {
+  /** `wasm` unless said otherwise, here or by GRADUS_ENGINE. */
+  readonly engine?: EngineName
+  /** Whether float32 multiply-adds round once. `fused` where the processor's WebAssembly does. A run must not mix modes. */
+  readonly numerics?: NumericsMode
+}
+
+/** What the passes work on; each fills in or replaces a part. */
+interface Compilation {
+  graph: Graph
+  lowered?: LoweredGraph
+  plan?: Plan
+  runnable?: Runnable
+  readonly updates: Updates
+  /** For each graph input the storage that holds it across calls. */
+  readonly storages: readonly (Storage | undefined)[]
+  readonly mode: NumericsMode
+  readonly engine: Engine
+}
+
+interface Pass {
+  readonly name: string
+  readonly run: (c: Compilation) => void
+  readonly verify?: (c: Compilation) => void
+  readonly dump?: (c: Compilation) => string
+}
+
+const graphPass = (name: string, transform: (graph: Graph, c: Compilation) => Graph): Pass => ({
+  name,
+  run: (c) => {
+    c.graph = transform(c.graph, c)
+  },
+  verify: (c) => verifyGraph(c.graph),
+  dump: (c) => printGraph(c.graph),
+})
+
+export const passes: readonly Pass[] = [
+  graphPass('trace', (graph) => graph),
+  graphPass('simplify', (graph, c) => simplify(graph, c.mode)),
+  // In fused mode x·y + z becomes one operation here; nothing below makes or breaks one.
+  graphPass('fma', (graph, c) => (c.mode === 'fused' ? formFma(graph) : graph)),
+  {
+    name: 'lower',
+    run: (c) => {
+      c.lowered = lower(c.graph, c.updates, c.mode)
+    },
+    verify: (c) => {
+      for (const { kernel } of c.lowered!.launches) verifyKernel(kernel)
+    },
+    dump: (c) => c.lowered!.launches.map(({ kernel }) => printKernel(kernel, { names: true })).join('\n'),
+  },
+  {
+    name: 'plan',
+    run: (c) => {
+      c.plan = makePlan(c.lowered!, new Set(c.storages.flatMap((storage, i) => (storage ? [i] : []))))
+    },
+    dump: (c) => printPlan(c.plan!),
+  },
+  {
+    name: 'load',
+    run: (c) => {
+      c.runnable = c.engine.load(c.plan!, c.storages)
+    },
+  },
+]
+
+/** A compiled program. */
+export interface Program extends Runnable {
+  /** The graph whose meaning the engines obey bit for bit: after simplification and forming multiply-adds. */
+  readonly graph: Graph
+  readonly plan: Plan
+  readonly mode: NumericsMode
+  readonly engine: EngineName
+  /** Milliseconds each pass took. */
+  readonly compileTimes: ReadonlyMap<string, number>
+}
+
+export function compileGraph(
+  graph: Graph,
+  updates: Updates,
+  storages: readonly (Storage | undefined)[],
+  settings: CompileSettings = {},
+): Program {
+  const engine = engineOf(settings)
+  const c: Compilation = { graph, updates, storages, engine, mode: numericsMode(settings) }
+  const compileTimes = new Map<string, number>()
+  const debug = debugLevel()
+  // Nodes made here belong to no trace.
+  withTable(undefined, () => {
+    for (const pass of passes) {
+      const start = performance.now()
+      pass.run(c)
+      compileTimes.set(pass.name, performance.now() - start)
+      if (environment('GRADUS_VERIFY')) pass.verify?.(c)
+      const shown =
+        debug >= 5 ||
+        (debug >= 4 && pass.name === 'lower') ||
+        (debug >= 3 && (pass.name === 'fma' || pass.name === 'plan'))
+      if (shown && pass.dump) console.error(`── ${pass.name} ──\n${pass.dump(c)}`)
+    }
+  })
+  const plan = c.plan!
+  const runnable = c.runnable!
+  if (debug >= 1) {
+    const total = [...compileTimes.values()].reduce((sum, t) => sum + t, 0)
+    console.error(
+      `gradus: compiled ${plan.launches.length} kernels for ${engine.name} in ${total.toFixed(1)} ms, arena ${plan.arenaBytes} bytes`,
+    )
+  }
+  return {
+    graph: c.graph,
+    plan,
+    mode: c.mode,
+    engine: engine.name,
+    compileTimes,
+    run: (inputs, results) => runnable.run(inputs, results),
+    time: (inputs) => runnable.time(inputs),
+  }
+}
+
+const engines: { readonly [N in EngineName]: Engine } = { wasm: wasmEngine, interpreter: interpreterEngine }
+
+function engineOf(settings: CompileSettings): Engine {
+  const name = settings.engine ?? environment('GRADUS_ENGINE') ?? 'wasm'
+  const engine = (engines as { [name: string]: Engine | undefined })[name]
+  if (!engine)
+    throw new ValueError('compile', `there is no engine ${name}`, {
+      hint: `Choose ${Object.keys(engines).join(' or ')}.`,
+    })
+  return engine
+}
+
+/** Fused where multiply-adds are: the interpreter follows what WebAssembly does here, so that bits agree. */
+export function numericsMode(settings: CompileSettings = {}): NumericsMode {
+  const mode = settings.numerics ?? environment('GRADUS_NUMERICS')
+  if (mode !== undefined && mode !== 'fused' && mode !== 'portable')
+    throw new ValueError('compile', `numerics must be fused or portable, not ${mode}`)
+  if (mode === 'fused' && settings.engine !== 'interpreter' && !relaxedMadd())
+    throw new ValueError('compile', 'this WebAssembly has no fused multiply-add', {
+      hint: "Leave numerics out, or use 'portable'.",
+    })
+  return mode ?? (relaxedMadd() ? 'fused' : 'portable')
+}
+
+export function printPlan(plan: Plan): string {
+  const lines = plan.slots.map((slot, i) =>
+    slot.kind === 'arena'
+      ? `  s${i}: ${slot.dtype}[${slot.length}] at ${slot.offset}`
+      : `  s${i}: ${slot.dtype}[${slot.length}] variable of input ${slot.input}`,
+  )
+  const launches = plan.launches.map(
+    ({ kernel, slots }) => `  ${plan.kernels[kernel]!.name}(${slots.map((slot) => `s${slot}`).join(', ')})`,
+  )
+  return [`arena ${plan.arenaBytes} bytes`, ...lines, ...launches].join('\n')
+}
+
+export type Inputs = readonly (TypedArray | undefined)[]

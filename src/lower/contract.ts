@@ -1,0 +1,338 @@
+/**
+ * @file The contraction kernel: out[b, m, n] = Σₖ lhs[b, m, k] · rhs[b, k, n], with elementwise stages as its epilogue.
+ *
+ * Blocks of rows of the left operand and panels of columns of the right one are packed where that pays; a micro-kernel
+ * keeps a tile of 4 rows by 2 vectors in registers over a segment of k, and adds it to a block of totals; when all
+ * segments are done the epilogue reads the totals. The order of k is the contract's: ascending chains of 512, their sums
+ * added in ascending order, whatever the tiles. After Goto & van de Geijn 2008, ACM TOMS 34(3).
+ */
+
+import { floatArithmetic } from '../kernel/builder.js'
+import { type Affine, addAffine, affine, type Buffer, scaleAffine, type Value, type Variable } from '../kernel/loop.js'
+import { mergeOffset, type Operand } from './contraction.js'
+import type { ContractGroup } from './fuse.js'
+import { KernelScope, type Known, type LowerContext, type Lowered, lanesFor } from './scope.js'
+import { accessKey, type Offset, type Stage } from './stage.js'
+import { flopsOf } from './values.js'
+
+/** Rows of a tile. With two vectors of columns it fits V8's sixteen vector registers; larger tiles spill. */
+const tileRows = 4
+const tileVectors = 2
+/** Bytes of packed rows of the left operand that are worked on at a time: a part of the second-level cache. */
+const blockBytes = 128 * 1024
+const kUnroll = 4
+
+interface Source {
+  /** Index of element (row or column `free`, `k`) of the current batch and block. */
+  readonly buffer: Buffer
+  readonly at: (free: Affine, k: Affine) => Affine
+  /** Distance in elements between neighbours along the free axis. */
+  readonly freeStride: number
+}
+
+export function lowerContract(group: ContractGroup, context: LowerContext, name: string): Lowered {
+  return new ContractKernel(group, context).lower(name)
+}
+
+class ContractKernel {
+  readonly scope: KernelScope
+  readonly group: ContractGroup
+  readonly width: number
+  readonly panel: number
+  readonly segment: number
+  readonly blockRows: number
+  readonly totals: Buffer
+  readonly packedLeft: Buffer | undefined
+  readonly packedRight: Buffer | undefined
+
+  constructor(group: ContractGroup, context: LowerContext) {
+    this.group = group
+    this.scope = new KernelScope(context)
+    const { m, n, k, rhs } = group.contraction
+    const dtype = group.root.type.dtype
+    this.width = dtype === 'float64' ? 2 : 4
+    this.panel = tileVectors * this.width
+    this.segment = group.root.attrs.order.segment
+    const bytes = dtype === 'float64' ? 8 : 4
+    this.blockRows = Math.min(
+      roundUp(m, tileRows),
+      Math.max(tileRows * 4, Math.floor(blockBytes / bytes / Math.max(1, k) / tileRows) * tileRows),
+    )
+    // Columns that are neighbours in memory are read in place while few rows reuse them; others are packed.
+    const inPlace = (rhs.free === 1 || n === 1) && n % this.width === 0 && (m <= 64 || k * n * bytes <= 16384)
+    const packLeft = m >= tileRows && n >= 4 * this.panel && m * k * bytes > 32768
+    this.packedRight = inPlace ? undefined : this.scope.scratch(dtype, k * this.#panelsWidth())
+    this.packedLeft = packLeft
+      ? this.scope.scratch(dtype, k * Math.min(this.blockRows, roundUp(m, tileRows)))
+      : undefined
+    this.totals = this.scope.scratch(dtype, this.blockRows * this.panel)
+  }
+
+  /** Columns of all panels together: the last may be one vector wide. */
+  #panelsWidth(): number {
+    return roundUp(this.group.contraction.n, this.width)
+  }
+
+  lower(name: string): Lowered {
+    const { scope, group } = this
+    const { batch, m, n, k, lhs, rhs } = group.contraction
+    scope.flops = batch * m * n * (2 * k + group.epilogue.reduce((sum, stage) => sum + flopsPerElement(stage), 0))
+    const wholeRows = Math.floor(m / tileRows) * tileRows
+    scope.b.loop({ stop: batch }, (b) => {
+      const right = this.packedRight ? this.#packRight(rhs, b) : this.#inPlace(rhs, b)
+      scope.b.loop({ stop: wholeRows, step: this.blockRows }, (block) => {
+        this.#rows(b, block, { stop: addAffine(block, this.blockRows), limit: wholeRows }, tileRows, lhs, right)
+      })
+      if (wholeRows < m) this.#rows(b, affine(wholeRows), { stop: affine(m), limit: m }, m - wholeRows, lhs, right)
+    })
+    return scope.finish(name)
+  }
+
+  #inPlace(operand: Operand, b: Affine): Source {
+    const buffer = this.scope.buffer(operand.access.node, 'read')
+    const base = addAffine(scaleAffine(b, operand.batch), operand.access.offset.constant)
+    return {
+      buffer,
+      at: (free, k) => addAffine(addAffine(base, scaleAffine(free, operand.free)), scaleAffine(k, operand.inner)),
+      freeStride: operand.free,
+    }
+  }
+
+  /** Panels of columns: [panel][k][column], ragged columns filled with zeros. */
+  #packRight(operand: Operand, b: Affine): Source {
+    const { n, k } = this.group.contraction
+    const { width, panel, scope } = this
+    const from = this.#inPlace(operand, b)
+    const to = this.packedRight!
+    const whole = Math.floor(n / panel) * panel
+    const pack = (j: Affine, vectors: number, columns: number) =>
+      scope.b.loop({ stop: k }, (at) => {
+        for (let v = 0; v < vectors; v++) {
+          const value = this.#gather(from, addAffine(j, v * width), at, Math.min(width, columns - v * width))
+          scope.b.store(to, addAffine(addAffine(scaleAffine(j, k), scaleAffine(at, vectors * width)), v * width), value)
+        }
+      })
+    scope.b.loop({ stop: whole, step: panel }, (j) => pack(j, tileVectors, panel))
+    if (whole < n) pack(affine(whole), Math.ceil((n - whole) / width), n - whole)
+    return { buffer: to, at: (j, at) => addAffine(scaleAffine(j, k), at), freeStride: 1 }
+  }
+
+  #gather(from: Source, start: Affine, k: Affine, count: number): Value {
+    const { scope, width } = this
+    if (count >= width) return scope.b.load(from.buffer, from.at(start, k), width, from.freeStride)
+    const dtype = this.group.root.type.dtype as 'float32' | 'float64'
+    let value = scope.b.number(0, { dtype, lanes: width })
+    for (let lane = 0; lane < count; lane++)
+      value = scope.b.insert(value, lane, scope.b.load(from.buffer, from.at(addAffine(start, lane), k)))
+    return value
+  }
+
+  /** Rows of a block: [tile][k][row]. */
+  #packLeft(from: Source, block: Affine, range: { stop: Affine; limit: number }, rows: number): Source {
+    const { scope, width } = this
+    const { k } = this.group.contraction
+    const to = this.packedLeft!
+    scope.b.loop({ start: block, stop: range.stop, limit: range.limit, step: tileRows }, (i) => {
+      const base = scaleAffine(addAffine(i, scaleAffine(block, -1)), k)
+      scope.b.loop({ stop: k }, (at) => {
+        const place = addAffine(base, scaleAffine(at, rows))
+        if (rows % width === 0)
+          for (let r = 0; r < rows; r += width)
+            scope.b.store(to, addAffine(place, r), this.#gather(from, addAffine(i, r), at, width))
+        else
+          for (let r = 0; r < rows; r++)
+            scope.b.store(to, addAffine(place, r), scope.b.load(from.buffer, from.at(addAffine(i, r), at)))
+      })
+    })
+    // Element (row r of tile i, k) stands at (i − block)·K + k·rows + r; tiles call with i + r, r < rows.
+    return {
+      buffer: to,
+      at: (i, at) => addAffine(addAffine(scaleAffine(addAffine(i, scaleAffine(block, -1)), k), at), 0),
+      freeStride: 1,
+    }
+  }
+
+  /** One block of rows against all panels. `rows`: of each tile. */
+  #rows(
+    b: Affine,
+    block: Affine,
+    range: { stop: Affine; limit: number },
+    rows: number,
+    operand: Operand,
+    right: Source,
+  ): void {
+    const { scope, panel, width } = this
+    const { n } = this.group.contraction
+    const direct = this.#inPlace(operand, b)
+    const left = this.packedLeft ? this.#packLeft(direct, block, range, rows) : direct
+    const whole = Math.floor(n / panel) * panel
+    const column = (j: Affine, vectors: number, columns: number) =>
+      this.#panelOf(b, block, range, rows, left, right, j, vectors, columns)
+    scope.b.loop({ stop: whole, step: panel }, (j) => column(j, tileVectors, panel))
+    if (whole < n) column(affine(whole), Math.ceil((n - whole) / width), n - whole)
+  }
+
+  #panelOf(
+    b: Affine,
+    block: Affine,
+    range: { stop: Affine; limit: number },
+    rows: number,
+    left: Source,
+    right: Source,
+    j: Affine,
+    vectors: number,
+    columns: number,
+  ): void {
+    const { scope, group, segment, totals, panel, width } = this
+    const { k } = group.contraction
+    const tiles = (body: (i: Affine) => void) =>
+      scope.b.loop({ start: block, stop: range.stop, limit: range.limit, step: tileRows }, body)
+    const total = (i: Affine, r: number, v: number) =>
+      addAffine(scaleAffine(addAffine(addAffine(i, r), scaleAffine(block, -1)), panel), v * width)
+    const eachVector = (body: (r: number, v: number) => void) => {
+      for (let r = 0; r < rows; r++) for (let v = 0; v < vectors; v++) body(r, v)
+    }
+
+    if (k <= segment && group.epilogue.length === 0 && columns === vectors * width) {
+      // Nothing to add and nothing to compute: tiles go straight to the result.
+      const out = scope.buffer(group.root, 'write')
+      tiles((i) => {
+        const tile = this.#tile(i, j, affine(0), affine(k), rows, vectors, left, right)
+        eachVector((r, v) =>
+          scope.b.store(out, this.#result(b, addAffine(i, r), addAffine(j, v * width)), tile[r * vectors + v]!),
+        )
+      })
+      return
+    }
+    if (k <= segment)
+      tiles((i) => {
+        const tile = this.#tile(i, j, affine(0), affine(k), rows, vectors, left, right)
+        eachVector((r, v) => scope.b.store(totals, total(i, r, v), tile[r * vectors + v]!))
+      })
+    else {
+      // −0 is the identity of a sum: the first segment is taken as it is.
+      const dtype = group.root.type.dtype as 'float32' | 'float64'
+      tiles((i) =>
+        eachVector((r, v) => scope.b.store(totals, total(i, r, v), scope.b.number(-0, { dtype, lanes: width }))),
+      )
+      scope.b.loop({ stop: k, step: segment }, (s) =>
+        tiles((i) => {
+          const tile = this.#tile(i, j, s, addAffine(s, segment), rows, vectors, left, right)
+          eachVector((r, v) => {
+            const place = total(i, r, v)
+            scope.b.store(totals, place, scope.b.op('add', scope.b.load(totals, place, width), tile[r * vectors + v]!))
+          })
+        }),
+      )
+    }
+    this.#epilogue(b, block, range, j, columns)
+  }
+
+  #result(b: Affine, i: Affine, j: Affine): Affine {
+    const { m, n } = this.group.contraction
+    return addAffine(addAffine(scaleAffine(b, m * n), scaleAffine(i, n)), j)
+  }
+
+  /** Accumulates rows × vectors over k from `start` to min(stop, K), each element one ascending chain from zero. */
+  #tile(
+    i: Affine,
+    j: Affine,
+    start: Affine,
+    stop: Affine,
+    rows: number,
+    vectors: number,
+    left: Source,
+    right: Source,
+  ): Value[] {
+    const { scope, width, group } = this
+    const { b } = scope
+    const { k } = group.contraction
+    const dtype = group.root.type.dtype as 'float32' | 'float64'
+    const arithmetic = floatArithmetic(b, dtype, width, scope.context.mode)
+    const sums: Variable[] = Array.from({ length: rows * vectors }, () =>
+      b.variable(b.number(0, { dtype, lanes: width })),
+    )
+    // Packed panels advance by their own width per k, operands in place by their stride.
+    const packedColumns = this.packedRight ? vectors * width : 1
+    const packedRows = this.packedLeft ? rows : 1
+    const body = (at: Affine) => {
+      const columns = Array.from({ length: vectors }, (_, v) => {
+        const place = this.packedRight
+          ? addAffine(right.at(j, scaleAffine(at, packedColumns)), v * width)
+          : right.at(addAffine(j, v * width), at)
+        return b.load(right.buffer, place, width)
+      })
+      for (let r = 0; r < rows; r++) {
+        const place = this.packedLeft
+          ? addAffine(left.at(i, scaleAffine(at, packedRows)), r)
+          : left.at(addAffine(i, r), at)
+        const row = b.load(left.buffer, place, width, 0)
+        columns.forEach((column, v) => {
+          const sum = sums[r * vectors + v]!
+          b.set(sum, arithmetic.fma(row, column, b.get(sum)))
+        })
+      }
+    }
+    const unrolled = Math.floor(k / kUnroll) * kUnroll
+    b.loop({ start, stop, limit: unrolled, step: kUnroll }, (at) => {
+      for (let u = 0; u < kUnroll; u++) body(addAffine(at, u))
+    })
+    if (unrolled < k) b.loop({ start: affine(unrolled), stop, limit: k }, body)
+    return sums.map((sum) => b.get(sum))
+  }
+
+  /** Stores the totals of a block and panel, and what the fused stages make of them. */
+  #epilogue(b: Affine, block: Affine, range: { stop: Affine; limit: number }, j: Affine, columns: number): void {
+    const { scope, group, totals, panel } = this
+    const { root, contraction, epilogue } = group
+    const lanes = epilogue.length === 0 ? this.width : lanesFor(epilogue)
+    const width = lanes === this.width ? lanes : 1
+    const merged = epilogue.map((stage) => mergeStage(stage, (offset) => mergeOffset(contraction, offset)!))
+    const rootKey = epilogue[0] ? accessKey(scope.context.ids.get(root), epilogue[0].store) : ''
+    const whole = Math.floor(columns / width) * width
+    scope.b.loop({ start: block, stop: range.stop, limit: range.limit }, (i) => {
+      const row = scaleAffine(addAffine(i, scaleAffine(block, -1)), panel)
+      const element = (wide: number) => (c: Affine) => {
+        const value = scope.b.load(totals, addAffine(row, c), wide)
+        const at = [b, i, addAffine(j, c)]
+        const known: Known = new Map([[rootKey, value]])
+        if (scope.context.needsMemory(root))
+          scope.b.store(scope.buffer(root, 'write'), this.#result(b, i, addAffine(j, c)), value)
+        for (const stage of merged) {
+          const result = scope.evaluate(stage, at, wide, 2, known)
+          known.set(stage.storeKey, result)
+          if (scope.context.needsMemory(stage.root))
+            scope.b.store(scope.buffer(stage.root, 'write'), scope.place(stage.store, at), result)
+        }
+      }
+      scope.b.loop({ stop: whole, step: width }, element(width))
+      scope.b.loop({ start: whole, stop: columns }, element(1))
+    })
+  }
+}
+
+/** A stage over (batch, m, n) instead of the result's own axes. */
+function mergeStage(
+  stage: Stage,
+  merge: (offset: Offset) => { constant: number; batch: number; m: number; n: number },
+): Stage {
+  const move = (offset: Offset): Offset => {
+    const { constant, batch, m, n } = merge(offset)
+    return { constant, coefficients: [batch, m, n] }
+  }
+  return {
+    ...stage,
+    store: move(stage.store),
+    steps: stage.steps.map((step) =>
+      step.kind === 'access'
+        ? { ...step, access: { node: step.access.node, offset: move(step.access.offset) } }
+        : step.kind === 'iota'
+          ? { ...step, at: move(step.at) }
+          : step,
+    ),
+  }
+}
+
+const flopsPerElement = (stage: Stage): number =>
+  stage.steps.reduce((sum, step) => sum + (step.kind === 'op' ? flopsOf(step.node.op) : 0), 0)
+const roundUp = (x: number, to: number): number => Math.ceil(x / to) * to

@@ -1,0 +1,249 @@
+/**
+ * @file Fusion: which stages share a kernel, and which loops within it. In: a graph. Out: groups in the order they run.
+ *
+ * Elementwise stages over equal domains share a loop body; stages that only need their own row of what came before
+ * share the loop over rows (softmax, cross-entropy and norms become one kernel); elementwise stages over the result of
+ * a contraction become its epilogue.
+ */
+import { type Graph, isOp, type Node, topological } from '../graph/node.js'
+import { checkReducible, collapse } from './collapse.js'
+import { type Contraction, canonicalContraction, contractionOf, epilogueFits } from './contraction.js'
+import { copyStages } from './copy.js'
+import { type Access, MustStore, makeStage, type Offset, type Stage } from './stage.js'
+import { chooseStored } from './stored.js'
+
+export interface Pass {
+  readonly stages: Stage[]
+  readonly domain: readonly number[]
+  /** Where reductions of this pass end their kept axes; the domain's rank without any. */
+  readonly kept: number
+}
+/** Loops over the first `rows` axes, in them the passes one after another. */
+export interface LoopGroup {
+  readonly kind: 'loops'
+  rows: number
+  readonly passes: Pass[]
+}
+/** Reductions over axes that are not innermost: lanes along the last kept axis. */
+export interface ColumnGroup {
+  readonly kind: 'columns'
+  readonly stages: Stage[]
+}
+/** Joins and paddings: each part is stored at its place. */
+export interface CopyGroup {
+  readonly kind: 'copy'
+  readonly root: Node
+  readonly parts: readonly Stage[]
+}
+export interface ContractGroup {
+  readonly kind: 'contract'
+  readonly root: Node<'contract'>
+  readonly contraction: Contraction
+  readonly epilogue: Stage[]
+}
+export type Group = LoopGroup | ColumnGroup | CopyGroup | ContractGroup
+
+export interface Fused {
+  readonly graph: Graph
+  readonly groups: readonly Group[]
+  /** Numbers of nodes in topological order; they name buffers and order everything. */
+  readonly ids: ReadonlyMap<Node, number>
+}
+
+/** `updates`: the outputs that replace Variables; they are computed as late as possible, when the old values are done with. */
+export function fuse(original: Graph, updates: ReadonlySet<number>): Fused {
+  const graph = canonicalContraction(original)
+  const order = topological(graph.outputs)
+  const ids = new Map(order.map((node, i) => [node, i]))
+  for (const node of graph.inputs) if (!ids.has(node)) ids.set(node, ids.size)
+  const stored = chooseStored(graph)
+  for (;;) {
+    try {
+      const units = order
+        .filter((node) => stored.has(node) && node.op !== 'input')
+        .map((node) => makeUnit(node, stored, ids))
+      return { graph, groups: group(units, graph, updates), ids }
+    } catch (error) {
+      if (!(error instanceof MustStore) || stored.has(error.node)) throw error
+      stored.add(error.node)
+    }
+  }
+}
+
+interface Unit {
+  readonly root: Node
+  readonly stages: readonly Stage[]
+  readonly contraction?: Contraction
+  readonly reads: readonly Access[]
+}
+
+function makeUnit(root: Node, stored: ReadonlySet<Node>, ids: ReadonlyMap<Node, number>): Unit {
+  const has = (node: Node) => stored.has(node)
+  if (isOp(root, 'contract')) {
+    const contraction = contractionOf(root, has, ids)
+    return { root, stages: [], contraction, reads: [contraction.lhs.access, contraction.rhs.access] }
+  }
+  const stages =
+    root.op === 'pad' || root.op === 'concatenate' ? copyStages(root, has, ids) : [makeStage(root, has, ids)]
+  for (const stage of stages) checkReducible(stage)
+  return { root, stages, reads: stages.flatMap(accesses) }
+}
+
+export const accesses = (stage: Stage): Access[] =>
+  stage.steps.flatMap((step) => (step.kind === 'access' ? [step.access] : []))
+
+function group(units: readonly Unit[], graph: Graph, updates: ReadonlySet<number>): Group[] {
+  const groups: Group[] = []
+  const place = new Map<Node, number>()
+  for (const unit of withUpdatesLast(units, graph, updates)) {
+    let earliest = 0
+    for (const read of unit.reads) earliest = Math.max(earliest, place.get(read.node) ?? 0)
+    const at = findHome(unit, groups, earliest)
+    place.set(unit.root, at)
+  }
+  return groups
+}
+
+/** Stages of updates that nothing but updates needs move to the end; otherwise the order is kept. */
+function withUpdatesLast(units: readonly Unit[], graph: Graph, updates: ReadonlySet<number>): Unit[] {
+  const updated = new Set(graph.outputs.filter((_, i) => updates.has(i)))
+  const results = new Set(graph.outputs.filter((_, i) => !updates.has(i)))
+  const early = new Set<Node>()
+  for (let i = units.length - 1; i >= 0; i--) {
+    const { root, reads } = units[i]!
+    if (updated.has(root) && !results.has(root) && !early.has(root)) continue
+    for (const read of reads) early.add(read.node)
+  }
+  const late = (unit: Unit) => updated.has(unit.root) && !results.has(unit.root) && !early.has(unit.root)
+  return [...units.filter((unit) => !late(unit)), ...units.filter(late)]
+}
+
+function findHome(unit: Unit, groups: Group[], earliest: number): number {
+  const [stage] = unit.stages
+  if (stage && unit.stages.length === 1)
+    for (let i = earliest; i < groups.length; i++) if (join(groups[i]!, stage)) return i
+  return groups.push(newGroup(unit)) - 1
+}
+
+function newGroup(unit: Unit): Group {
+  const { root, stages, contraction } = unit
+  if (contraction && isOp(root, 'contract')) return { kind: 'contract', root, contraction, epilogue: [] }
+  const stage = stages[0]
+  if (stages.length !== 1 || !stage || root.op === 'pad' || root.op === 'concatenate')
+    return { kind: 'copy', root, parts: stages }
+  if (stage.kind === 'columnReduce') return { kind: 'columns', stages: [stage] }
+  return { kind: 'loops', rows: stage.kept, passes: [{ stages: [stage], domain: stage.domain, kept: stage.kept }] }
+}
+
+function join(group: Group, stage: Stage): boolean {
+  switch (group.kind) {
+    case 'loops':
+      return stage.kind !== 'columnReduce' && joinLoops(group, stage)
+    case 'columns': {
+      const first = group.stages[0]!
+      const fits = stage.kind === 'columnReduce' && stage.kept === first.kept && sameList(stage.domain, first.domain)
+      const independent = !accesses(stage).some((read) => group.stages.some((other) => other.root === read.node))
+      if (!fits || !independent) return false
+      group.stages.push(stage)
+      return true
+    }
+    case 'contract': {
+      if (stage.kind !== 'map' || !epilogueFits(group.contraction, stage)) return false
+      const made = new Map<Node, Offset>([
+        [group.root, stage.store],
+        ...group.epilogue.map((other) => [other.root, other.store] as const),
+      ])
+      const inside = accesses(stage).filter((read) => made.has(read.node))
+      if (inside.length === 0 || !inside.every((read) => sameOffset(read.offset, made.get(read.node)!))) return false
+      group.epilogue.push(stage)
+      return true
+    }
+    case 'copy':
+      return false
+  }
+}
+
+function joinLoops(group: LoopGroup, stage: Stage): boolean {
+  const home = new Map<Node, { pass: number; stage: Stage }>()
+  group.passes.forEach((pass, i) => {
+    for (const other of pass.stages) home.set(other.root, { pass: i, stage: other })
+  })
+  const inside = accesses(stage).flatMap((read) => {
+    const producer = home.get(read.node)
+    return producer ? [{ read, ...producer }] : []
+  })
+  const latest = inside.reduce((most, { pass }) => Math.max(most, pass), 0)
+  for (let i = latest; i < group.passes.length; i++) {
+    const pass = group.passes[i]!
+    if (!sharesBody(pass, stage)) continue
+    const local = inside.every((need) =>
+      need.pass === i
+        ? need.stage.kind === 'map' && sameOffset(need.read.offset, need.stage.store)
+        : ownRow(need.read, stage.domain, need.stage, group.rows),
+    )
+    if (!local || !reducesStayWhole(pass, stage)) continue
+    if (stage.kind === 'rowReduce') {
+      group.passes[i] = { ...pass, kept: stage.kept }
+      group.rows = Math.min(group.rows, stage.kept)
+    }
+    pass.stages.push(stage)
+    return true
+  }
+  if (inside.length === 0) return false
+  // A pass of its own, in the same loop over rows.
+  const first = group.passes[0]!
+  let rows = 0
+  while (rows < Math.min(group.rows, stage.kept) && stage.domain[rows] === first.domain[rows]) rows++
+  for (; rows > 0 || stage.domain.length === 0; rows--) {
+    if (rows < 0) return false
+    if (inside.every(({ read, stage: producer }) => ownRow(read, stage.domain, producer, rows))) {
+      group.rows = rows
+      group.passes.push({ stages: [stage], domain: stage.domain, kept: stage.kept })
+      return true
+    }
+  }
+  return false
+}
+
+/** Whether a stage can stand in the innermost loop of a pass. */
+function sharesBody(pass: Pass, stage: Stage): boolean {
+  if (!sameList(pass.domain, stage.domain)) return false
+  const reduces = pass.stages.filter((other) => other.kind === 'rowReduce')
+  if (stage.kind === 'map') return !reduces.some(isChain)
+  if (reduces.length > 0) return pass.kept === stage.kept && isChain(stage) === isChain(reduces[0]!)
+  // Short chains go element by element: they would keep the maps of this pass from using lanes.
+  return !isChain(stage)
+}
+
+/** Whether the reduced axes of a pass still merge into one when a stage joins. */
+function reducesStayWhole(pass: Pass, stage: Stage): boolean {
+  const stages = [...pass.stages, stage]
+  if (stages.every((other) => other.kind === 'map')) return true
+  const merged = collapse(stages, 0, Math.min(pass.kept, stage.kept))
+  return merged.domain.length - merged.kept <= 1
+}
+
+export const isChain = (stage: Stage): boolean => isOp(stage.root, 'reduce') && stage.root.attrs.order.kind === 'chain'
+
+/** Whether a read stays, for each row, within what that row of the producer stored. */
+function ownRow(read: Access, domain: readonly number[], producer: Stage, rows: number): boolean {
+  const { offset } = read
+  if (rows > producer.kept) return false
+  for (let d = 0; d < rows; d++) if (offset.coefficients[d] !== producer.store.coefficients[d]) return false
+  if (rows === 0) return true
+  // Beyond the rows the reader's own axes move the offset; it must not leave the row.
+  const span = producer.store.coefficients[rows - 1]!
+  let low = offset.constant
+  let high = offset.constant
+  for (let d = rows; d < offset.coefficients.length; d++) {
+    const reach = offset.coefficients[d]! * (domain[d]! - 1)
+    low += Math.min(0, reach)
+    high += Math.max(0, reach)
+  }
+  return low >= 0 && high < span
+}
+
+const sameList = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((x, i) => x === b[i])
+const sameOffset = (a: Offset, b: Offset): boolean =>
+  a.constant === b.constant && sameList(a.coefficients, b.coefficients)

@@ -1,0 +1,113 @@
+/**
+ * @file Graph → kernels: fuse, then write each group's loops. In: a graph and which inputs its outputs replace.
+ * Out: kernels with their arguments, in the order they run.
+ */
+import { type Graph, make, type Node } from '../graph/node.js'
+import type { NumericsMode } from '../numerics/arithmetic.js'
+import { lowerContract } from './contract.js'
+import { accesses, type Fused, fuse, type Group } from './fuse.js'
+import { lowerColumns, lowerCopy, lowerLoops } from './loops.js'
+import type { LowerContext, Lowered } from './scope.js'
+import type { Stage } from './stage.js'
+
+/** Output → input it replaces: a Variable's new value and its old one. */
+export type Updates = ReadonlyMap<number, number>
+
+export interface LoweredGraph {
+  readonly graph: Graph
+  readonly updates: Updates
+  readonly groups: readonly Group[]
+  readonly launches: readonly Lowered[]
+  readonly ids: ReadonlyMap<Node, number>
+}
+
+export function lower(graph: Graph, updates: Updates, mode: NumericsMode): LoweredGraph {
+  const fused = fuse(separateOutputs(graph, updates), new Set(updates.keys()))
+  const context: LowerContext = { mode, ids: fused.ids, needsMemory: memoryNeeds(fused) }
+  const launches = fused.groups.map((group) => lowerGroup(group, context))
+  return { graph: fused.graph, updates, groups: fused.groups, launches, ids: fused.ids }
+}
+
+/** What a variable or result is copied from must be a node of its own where that is an input, or shared by two. */
+function separateOutputs(graph: Graph, updates: Updates): Graph {
+  const replaced = new Set([...updates.values()].map((input) => graph.inputs[input]!))
+  const taken = new Set<Node>()
+  const outputs = graph.outputs.map((node, i) => {
+    const update = updates.has(i)
+    const copy = update ? node.op === 'input' || taken.has(node) : replaced.has(node)
+    const own = copy ? make('stopGradient', [node], {}) : node
+    if (update) taken.add(own)
+    return own
+  })
+  return { inputs: graph.inputs, outputs }
+}
+
+function lowerGroup(group: Group, context: LowerContext): Lowered {
+  const name = nameOf(group)
+  switch (group.kind) {
+    case 'loops':
+      return lowerLoops(group, context, name)
+    case 'columns':
+      return lowerColumns(group, context, name)
+    case 'copy':
+      return lowerCopy(group, context, name)
+    case 'contract':
+      return lowerContract(group, context, name)
+  }
+}
+
+/** What the kernel does, for people: the ops it computes, each named once. */
+function nameOf(group: Group): string {
+  const stages = stagesOf(group)
+  const words = new Set<string>()
+  if (group.kind === 'contract') words.add('contract')
+  for (const stage of stages) {
+    for (const step of stage.steps) if (step.kind === 'op' && step.node.op !== 'convert') words.add(step.node.op)
+    if (stage.kind !== 'map') words.add((stage.root as Node<'reduce'>).attrs.kind)
+  }
+  if (group.kind === 'copy') words.add(group.root.op)
+  if (words.size === 0) words.add('copy')
+  const list = [...words]
+  return list.length > 5 ? `${list.slice(0, 4).join('_')}_and_${list.length - 4}_more` : list.join('_')
+}
+
+export function stagesOf(group: Group): readonly Stage[] {
+  switch (group.kind) {
+    case 'loops':
+      return group.passes.flatMap((pass) => pass.stages)
+    case 'columns':
+      return group.stages
+    case 'copy':
+      return group.parts
+    case 'contract':
+      return group.epilogue
+  }
+}
+
+/** A node needs memory if it is a result, or is read by another kernel or by another loop of its own. */
+function memoryNeeds({ graph, groups }: Fused): (node: Node) => boolean {
+  const needs = new Set<Node>(graph.outputs)
+  for (const group of groups) {
+    const passes = group.kind === 'loops' ? group.passes.map((pass) => pass.stages) : [stagesOf(group)]
+    const made = new Map<Node, number>(group.kind === 'contract' ? [[group.root, 0]] : [])
+    passes.forEach((stages, i) => {
+      for (const stage of stages) made.set(stage.root, i)
+    })
+    const rowScalars = new Set<Node>()
+    if (group.kind === 'loops' && group.passes.length > 1)
+      for (const stage of stagesOf(group)) if (stage.kept === group.rows) rowScalars.add(stage.root)
+    passes.forEach((stages, i) => {
+      for (const stage of stages)
+        for (const { node } of accesses(stage)) {
+          const pass = made.get(node)
+          if (pass === undefined || (pass !== i && !rowScalars.has(node))) needs.add(node)
+        }
+    })
+    if (group.kind === 'contract') {
+      needs.add(group.contraction.lhs.access.node)
+      needs.add(group.contraction.rhs.access.node)
+    }
+    if (group.kind === 'copy') needs.add(group.root)
+  }
+  return (node) => needs.has(node)
+}

@@ -1,0 +1,220 @@
+/**
+ * @file The plan: every launch with the memory it uses, fixed at compile time. One arena holds what lives within a
+ * call, placed by lifetimes; Variables live outside and are updated in place wherever their old values are done with.
+ */
+import { byteSize, type DType } from '../base/dtype.js'
+import { VerifyError } from '../base/errors.js'
+import { sizeOf } from '../base/shape.js'
+import type { Node } from '../graph/node.js'
+import { KernelBuilder, loadedAs } from '../kernel/builder.js'
+import type { Buffer, Kernel } from '../kernel/loop.js'
+import { printKernel } from '../kernel/print.js'
+import { accesses, type Group } from './fuse.js'
+import { type LoweredGraph, stagesOf } from './lower.js'
+import type { Argument } from './scope.js'
+import type { Stage } from './stage.js'
+
+/** A place: in the arena, or the memory of a graph input that lives outside it. */
+export type Slot =
+  | { readonly kind: 'arena'; readonly dtype: DType; readonly length: number; readonly offset: number }
+  | { readonly kind: 'outside'; readonly dtype: DType; readonly length: number; readonly input: number }
+
+export interface Launch {
+  readonly kernel: number
+  /** Slots of the kernel's buffers, in order. */
+  readonly slots: readonly number[]
+}
+
+export interface Plan {
+  readonly kernels: readonly Kernel[]
+  readonly launches: readonly Launch[]
+  readonly slots: readonly Slot[]
+  /** Slot of each graph input; −1 for one that nothing reads. */
+  readonly inputs: readonly number[]
+  /** Slot of each graph output. Those of updates are the variable's own. */
+  readonly outputs: readonly number[]
+  readonly arenaBytes: number
+}
+
+const alignment = 64
+
+/** `outside`: inputs whose memory the caller owns across calls (Variables); other inputs are copied into the arena. */
+export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>): Plan {
+  const { graph, updates, groups, launches: bare } = lowered
+  const inPlace = updatesInPlace(lowered)
+  const kernels: Kernel[] = []
+  const known = new Map<string, number>()
+  const kernelIndex = (kernel: Kernel): number => {
+    const text = printKernel(kernel)
+    let index = known.get(text)
+    if (index === undefined) known.set(text, (index = kernels.push(kernel) - 1))
+    return index
+  }
+  void groups
+
+  // Who owns which memory: a node, or one launch's scratch.
+  type Owner = Node | Argument
+  const launches: { kernel: number; owners: Owner[] }[] = bare.map((launch) => ({
+    kernel: kernelIndex(launch.kernel),
+    owners: launch.arguments.map((argument) => (argument.kind === 'node' ? argument.node : argument)),
+  }))
+  for (const [output, input] of updates) {
+    const node = graph.outputs[output]!
+    if (inPlace.has(node)) continue
+    launches.push({ kernel: kernelIndex(copyKernel(node)), owners: [node, graph.inputs[input]!] })
+  }
+
+  const slots: Slot[] = []
+  const slotOf = new Map<Owner, number>()
+  const inputIndex = new Map<Node, number>(graph.inputs.map((node, i) => [node, i]))
+  const isOutside = (owner: Owner) => 'op' in owner && inputIndex.has(owner) && outside.has(inputIndex.get(owner)!)
+  for (const i of outside) {
+    const node = graph.inputs[i]!
+    slotOf.set(
+      node,
+      slots.push({ kind: 'outside', dtype: node.type.dtype, length: sizeOf(node.type.shape), input: i }) - 1,
+    )
+  }
+  for (const [node, input] of inPlace) slotOf.set(node, slotOf.get(graph.inputs[input]!)!)
+
+  // Lifetimes of the rest, in launches; inputs are there before the first, results after the last.
+  const lives = new Map<Owner, { from: number; to: number }>()
+  const live = (owner: Owner, at: number) => {
+    const life = lives.get(owner)
+    if (life) life.to = Math.max(life.to, at)
+    else lives.set(owner, { from: 'op' in owner && inputIndex.has(owner) ? -1 : at, to: at })
+  }
+  launches.forEach((launch, at) => {
+    for (const owner of launch.owners) if (!slotOf.has(owner) && !isOutside(owner)) live(owner, at)
+  })
+  graph.outputs.forEach((node, i) => {
+    if (!updates.has(i) && !slotOf.has(node)) live(node, launches.length)
+  })
+  const arenaBytes = placeByLifetime(lives, slots, slotOf)
+  const plan: Plan = {
+    kernels,
+    launches: launches.map(({ kernel, owners }) => ({ kernel, slots: owners.map((owner) => slotOf.get(owner)!) })),
+    slots,
+    inputs: graph.inputs.map((node) => slotOf.get(node) ?? -1),
+    outputs: graph.outputs.map((node, i) =>
+      updates.has(i) ? slotOf.get(graph.inputs[updates.get(i)!]!)! : slotOf.get(node)!,
+    ),
+    arenaBytes,
+  }
+  verifyUpdates(lowered, inPlace)
+  return plan
+}
+
+/** Greatest first, each at the lowest place free during its life. */
+function placeByLifetime<O extends Node | Argument>(
+  lives: ReadonlyMap<O, { from: number; to: number }>,
+  slots: Slot[],
+  slotOf: Map<O, number>,
+): number {
+  interface Placed {
+    readonly from: number
+    readonly to: number
+    readonly offset: number
+    readonly end: number
+  }
+  const placed: Placed[] = []
+  let total = 0
+  const wanted = [...lives].map(([owner, life]) => {
+    const { dtype, length } =
+      'op' in owner
+        ? { dtype: owner.type.dtype, length: sizeOf(owner.type.shape) }
+        : (owner as { dtype: DType; length: number })
+    return { owner, life, dtype, length, bytes: Math.ceil((length * byteSize[dtype]) / alignment) * alignment }
+  })
+  for (const { owner, life, dtype, length, bytes } of wanted.sort((a, b) => b.bytes - a.bytes)) {
+    const others = placed
+      .filter((other) => other.from <= life.to && other.to >= life.from)
+      .sort((a, b) => a.offset - b.offset)
+    let offset = 0
+    for (const other of others) {
+      if (offset + bytes <= other.offset) break
+      offset = Math.max(offset, other.end)
+    }
+    placed.push({ from: life.from, to: life.to, offset, end: offset + bytes })
+    total = Math.max(total, offset + bytes)
+    slotOf.set(owner, slots.push({ kind: 'arena', dtype, length, offset }) - 1)
+  }
+  return total
+}
+
+/** Updates whose kernel may write over the old value: node → input it replaces. */
+function updatesInPlace({ graph, updates, groups, launches }: LoweredGraph): Map<Node, number> {
+  const result = new Map<Node, number>()
+  for (const [output, input] of updates) {
+    const node = graph.outputs[output]!
+    const old = graph.inputs[input]!
+    if (result.has(node)) continue
+    const at = groups.findIndex(
+      (group) =>
+        stagesOf(group).some((stage) => stage.root === node) || (group.kind === 'contract' && group.root === node),
+    )
+    if (at < 0) continue
+    const readLater = launches.some(
+      (launch, i) => i > at && launch.arguments.some((argument) => argument.kind === 'node' && argument.node === old),
+    )
+    if (!readLater && readsOnlyOwnElement(groups[at]!, node, old)) result.set(node, input)
+  }
+  return result
+}
+
+/** Whether a kernel, where it reads `old` at all, reads the element it is about to replace in the same loop body. */
+function readsOnlyOwnElement(group: Group, node: Node, old: Node): boolean {
+  if (
+    group.kind === 'contract' &&
+    (group.contraction.lhs.access.node === old || group.contraction.rhs.access.node === old)
+  )
+    return false
+  const bodies: readonly (readonly Stage[])[] =
+    group.kind === 'loops' ? group.passes.map((pass) => pass.stages) : [stagesOf(group)]
+  const home = bodies.findIndex((stages) => stages.some((stage) => stage.root === node))
+  const own = bodies[home]?.find((stage) => stage.root === node)
+  return bodies.every((stages, i) =>
+    stages.every((stage) =>
+      accesses(stage).every((read) => {
+        if (read.node !== old) return true
+        // The contraction's own result has no stage; reading the old value in its epilogue comes before it is stored there.
+        if (group.kind === 'copy' || group.kind === 'columns' || !own || own.kind !== 'map') return false
+        const same =
+          read.offset.constant === own.store.constant &&
+          read.offset.coefficients.every((c, d) => c === own.store.coefficients[d])
+        // Stages before it in the body read first; later ones would see the new value.
+        return i === home && same && stages.indexOf(stage) <= stages.indexOf(own)
+      }),
+    ),
+  )
+}
+
+/** Write-after-read on Variables: once the new value is written, nobody reads the old one. */
+function verifyUpdates({ graph, launches, updates }: LoweredGraph, inPlace: ReadonlyMap<Node, number>): void {
+  for (const [output, input] of updates) {
+    const node = graph.outputs[output]!
+    if (!inPlace.has(node)) continue
+    const old = graph.inputs[input]!
+    const has = (i: number, wanted: Node) =>
+      launches[i]!.arguments.some((argument) => argument.kind === 'node' && argument.node === wanted)
+    let written = -1
+    for (let i = 0; i < launches.length; i++) {
+      if (written >= 0 && has(i, old))
+        throw new VerifyError('plan', `launch ${i} reads a variable that launch ${written} has replaced`)
+      if (written < 0 && has(i, node)) written = i
+    }
+  }
+}
+
+function copyKernel(node: Node): Kernel {
+  const { dtype } = node.type
+  const length = sizeOf(node.type.shape)
+  const from: Buffer = { name: 'from', dtype, length, access: 'read' }
+  const to: Buffer = { name: 'to', dtype, length, access: 'write' }
+  const b = new KernelBuilder()
+  const lanes = loadedAs(dtype) === 'float64' ? 2 : 4
+  const whole = Math.floor(length / lanes) * lanes
+  b.loop({ stop: whole, step: lanes }, (i) => b.store(to, i, b.load(from, i, lanes)))
+  b.loop({ start: whole, stop: length }, (i) => b.store(to, i, b.load(from, i)))
+  return b.finish('update', [from, to], 0)
+}

@@ -1,0 +1,155 @@
+/**
+ * @file What a kernel under construction knows: its buffers, one a stored node or scratch area, and how to evaluate
+ * the steps of a stage at a place with a number of lanes.
+ */
+
+import type { DType } from '../base/dtype.js'
+import { sizeOf } from '../base/shape.js'
+import type { Node } from '../graph/node.js'
+import { KernelBuilder, loadedAs } from '../kernel/builder.js'
+import {
+  type Affine,
+  addAffine,
+  affine,
+  type Buffer,
+  type Kernel,
+  scaleAffine,
+  type Value,
+  type ValueDType,
+} from '../kernel/loop.js'
+import type { NumericsMode } from '../numerics/arithmetic.js'
+import type { Offset, Stage, Step } from './stage.js'
+import { elementwise } from './values.js'
+
+/** What a kernel is called with: the memory of a node, or room that only it uses. */
+export type Argument =
+  | { readonly kind: 'node'; readonly node: Node }
+  | { readonly kind: 'scratch'; readonly dtype: DType; readonly length: number }
+
+export interface Lowered {
+  readonly kernel: Kernel
+  readonly arguments: readonly Argument[]
+}
+
+export interface LowerContext {
+  readonly mode: NumericsMode
+  readonly ids: ReadonlyMap<Node, number>
+  /** Whether a computed node needs memory: it is a result, or something else than its own loop body reads it. */
+  readonly needsMemory: (node: Node) => boolean
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** Values known at one place of the kernel, by step key. */
+export type Known = Map<string, Value>
+
+export class KernelScope {
+  readonly b = new KernelBuilder()
+  readonly context: LowerContext
+  flops = 0
+  readonly #buffers: Mutable<Buffer>[] = []
+  readonly #arguments: Argument[] = []
+  readonly #byNode = new Map<Node, Mutable<Buffer>>()
+
+  constructor(context: LowerContext) {
+    this.context = context
+  }
+
+  buffer(node: Node, access: 'read' | 'write'): Buffer {
+    let buffer = this.#byNode.get(node)
+    if (!buffer) {
+      buffer = { name: `b${this.#buffers.length}`, dtype: node.type.dtype, length: sizeOf(node.type.shape), access }
+      this.#byNode.set(node, buffer)
+      this.#buffers.push(buffer)
+      this.#arguments.push({ kind: 'node', node })
+    } else if (buffer.access !== access) buffer.access = 'update'
+    return buffer
+  }
+
+  scratch(dtype: DType, length: number): Buffer {
+    const buffer: Buffer = { name: `s${this.#buffers.length}`, dtype, length, access: 'update' }
+    this.#buffers.push(buffer)
+    this.#arguments.push({ kind: 'scratch', dtype, length })
+    return buffer
+  }
+
+  finish(name: string): Lowered {
+    return { kernel: this.b.finish(name, this.#buffers, this.flops), arguments: this.#arguments }
+  }
+
+  /** constant + Σ coefficient · index */
+  place(offset: Offset, at: readonly Affine[]): Affine {
+    return offset.coefficients.reduce(
+      (sum, c, d) => (c === 0 ? sum : addAffine(sum, scaleAffine(at[d]!, c))),
+      affine(offset.constant),
+    )
+  }
+
+  /**
+   * The value a stage's steps give at `at`, lanes along the domain axis `along`. What `known` holds is used, and what
+   * is computed is added to it.
+   */
+  evaluate(stage: Stage, at: readonly Affine[], lanes: number, along: number, known: Known): Value {
+    const { b } = this
+    const values: Value[] = []
+    for (const step of stage.steps) {
+      let value = known.get(step.key)
+      if (!value) {
+        value = this.#step(step, at, lanes, along, values)
+        known.set(step.key, value)
+      } else if (value.type.lanes !== lanes) value = b.splat(value, lanes)
+      values.push(value)
+    }
+    return values[values.length - 1]!
+  }
+
+  #step(step: Step, at: readonly Affine[], lanes: number, along: number, values: readonly Value[]): Value {
+    const { b } = this
+    switch (step.kind) {
+      case 'access': {
+        const { node, offset } = step.access
+        return b.load(
+          this.buffer(node, 'read'),
+          this.place(offset, at),
+          lanes,
+          lanes === 1 ? 1 : (offset.coefficients[along] ?? 0),
+        )
+      }
+      case 'constant': {
+        const { dtype, value } = step.node.attrs
+        return b.number(value, { dtype: loadedAs(dtype), lanes })
+      }
+      case 'iota': {
+        const index = b.index(this.place(step.at, at), lanes, lanes === 1 ? 0 : (step.at.coefficients[along] ?? 0))
+        return b.convert(index, loadedAs(step.node.attrs.dtype))
+      }
+      case 'op':
+        return elementwise(
+          b,
+          step.node,
+          step.operands.map((i) => values[i]!),
+          this.context.mode,
+        )
+    }
+  }
+}
+
+/** Dtypes that pass through a stage's registers. */
+export function dtypesOf(stage: Stage): Set<ValueDType> {
+  const dtypes = new Set<ValueDType>([loadedAs(stage.root.type.dtype)])
+  for (const step of stage.steps) {
+    if (step.kind === 'access') dtypes.add(loadedAs(step.access.node.type.dtype))
+    else {
+      dtypes.add(loadedAs(step.node.type.dtype))
+      if (step.kind === 'iota') dtypes.add('int32')
+    }
+  }
+  return dtypes
+}
+
+/** Lanes of a 128-bit vector for these stages; 1 where widths differ, which vectors here do not mix. */
+export function lanesFor(stages: readonly Stage[]): number {
+  const dtypes = new Set(stages.flatMap((stage) => [...dtypesOf(stage)]))
+  if (!dtypes.has('float64')) return 4
+  return [...dtypes].every((dtype) => dtype === 'float64' || dtype === 'bool') ? 2 : 1
+}

@@ -1,0 +1,80 @@
+/**
+ * @file Which nodes are stored, and which are recomputed inside their consumers.
+ * Stored: inputs, results, contractions, reductions, joins; what two consumers need and is not cheap; what would be
+ * recomputed for each element it is broadcast to.
+ */
+import { type Graph, isOp, type Node, topological } from '../graph/node.js'
+import { type Op, opInfo } from '../graph/op.js'
+import { isView } from './stage.js'
+
+const dear: ReadonlySet<Op> = new Set([
+  'exp',
+  'log',
+  'expm1',
+  'log1p',
+  'tanh',
+  'erf',
+  'sin',
+  'cos',
+  'power',
+  'randomBits',
+  'divide',
+  'sqrt',
+])
+
+/** The node below a chain of views, and whether a view on the way repeats elements. */
+function below(node: Node): { base: Node; repeated: boolean } {
+  let base = node
+  let repeated = false
+  while (isView(base)) {
+    const operand = base.operands[0]!
+    if (isOp(base, 'broadcast')) {
+      const { shape, axes } = base.attrs
+      const before = operand.type.shape
+      repeated ||= shape.some(
+        (extent, axis) => extent !== 1 && !(axes.includes(axis) && before[axes.indexOf(axis)] === extent),
+      )
+    }
+    base = operand
+  }
+  return { base, repeated }
+}
+
+export function chooseStored(graph: Graph): Set<Node> {
+  const order = topological(graph.outputs)
+  const stored = new Set<Node>([...graph.inputs, ...graph.outputs])
+  const users = new Map<Node, Set<Node>>()
+  const weight = new Map<Node, number>()
+  const constants = new Set<Node>()
+  for (const node of order) {
+    const { category } = opInfo[node.op]
+    if (category === 'copy' || category === 'reduce' || category === 'contract') stored.add(node)
+    if (node.op === 'constant' || node.op === 'iota') constants.add(node)
+    else if (node.operands.length > 0 && node.operands.every((operand) => constants.has(operand)) && !stored.has(node))
+      constants.add(node)
+    if (isView(node) && !stored.has(node)) continue
+    for (const operand of node.operands) {
+      const { base, repeated } = below(operand)
+      if (category === 'contract') stored.add(base)
+      if (repeated && !constants.has(base)) stored.add(base)
+      const list = users.get(base)
+      if (list) list.add(node)
+      else users.set(base, new Set([node]))
+    }
+  }
+  // A repeated base may stand under a view that is itself the root of the repetition; weights follow the same walk.
+  for (const node of order) {
+    if (stored.has(node) || node.operands.length === 0) {
+      weight.set(node, 0)
+      continue
+    }
+    let sum = isView(node) ? 0 : dear.has(node.op) ? 10 : 1
+    for (const operand of node.operands) sum += weight.get(operand)!
+    weight.set(node, sum)
+    if (!isView(node) && sum >= 2 && (users.get(node)?.size ?? 0) >= 2 && !constants.has(node)) {
+      stored.add(node)
+      weight.set(node, 0)
+    }
+  }
+  return stored
+}
