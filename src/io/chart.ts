@@ -109,12 +109,12 @@ export function barChart(options: BarChartOptions): string {
   const height = options.height ?? top + 26 * Math.max(1, bars.length) + (xLabel ? 50 : 34)
   const bottom = height - (xLabel ? 46 : 30)
   const names = bars.map(({ name }) => shorten(name, 32))
-  const finite = bars.filter(({ value }) => Number.isFinite(value))
+  const finite = bars.filter(({ value }) => visible(value, false))
   const ends = finite.flatMap(({ value, error = 0 }) => [value - error, value + error])
   const low = Math.min(0, ...ends)
   const high = Math.max(0, ...ends)
   const format = formatter(Math.max(Math.abs(low), high))
-  const values = bars.map(({ value }) => (Number.isFinite(value) ? format(value) : 'no data'))
+  const values = bars.map(({ value }) => (visible(value, false) ? format(value) : 'no data'))
   const valueRoom = 14 + Math.max(0, ...values.map((text) => textWidth(text, 12)))
 
   const nameEnd = 24 + Math.max(0, ...names.map((name) => textWidth(name, 12)))
@@ -139,7 +139,7 @@ export function barChart(options: BarChartOptions): string {
   ]
   bars.forEach(({ name, value, error = 0 }, i) => {
     const middle = round(y(i)! + y.bandwidth() / 2)
-    const shown = Number.isFinite(value) ? value : 0
+    const shown = visible(value, false) ? value : 0
     const end = round(x(shown))
     const outer = round(x(shown < 0 ? shown - error : shown + error))
     parts.push(
@@ -158,8 +158,12 @@ export function barChart(options: BarChartOptions): string {
   return frame({ title, about, width, height, body: parts })
 }
 
+/** Beyond these a difference or a quotient of two values would overflow. */
+const LARGEST = 1e150
+const SMALLEST = 1e-150
+
 function visible(value: number, log: boolean): boolean {
-  return Number.isFinite(value) && (!log || value > 0)
+  return Math.abs(value) <= LARGEST && (!log || value >= SMALLEST)
 }
 
 /** A scale over the values; `nice` rounds its ends outward. A single value gets room on both sides. */
@@ -174,9 +178,10 @@ function scale(values: readonly number[], log: boolean, range: [number, number],
   if (log) {
     if (low === high) [low, high] = [low / 2, high * 2]
     // Not d3's nice: it goes to whole powers of ten, which may leave most of the plot empty.
-    return scaleLog([low / (high / low) ** 0.03, high * (high / low) ** 0.03], range)
+    const margin = 10 ** (0.03 * (Math.log10(high) - Math.log10(low)))
+    return scaleLog([Math.max(low / margin, SMALLEST), high * margin], range)
   }
-  if (low === high) [low, high] = low === 0 ? [-1, 1] : [low - Math.abs(low) / 2, high + Math.abs(high) / 2]
+  if (low === high) [low, high] = Math.abs(low) < SMALLEST ? [-1, 1] : [low - Math.abs(low) / 2, high + Math.abs(high) / 2]
   const made = scaleLinear([low, high], range)
   return nice ? made.nice(6) : made
 }
@@ -198,7 +203,7 @@ function ticksOf(s: Scale, log: boolean, count: number, integers = false): Tick[
     for (let exponent = Math.floor(Math.log10(low)); exponent <= Math.ceil(Math.log10(high)); exponent++)
       if (exponent % step === 0) for (const digit of wanted) values.push(Number(`${digit}e${exponent}`))
     values = values.filter((value) => value >= low && value <= high)
-  } else if (log) values = scaleLinear([low, high]).ticks(count)
+  } else if (log) values = scaleLinear().domain([low, high]).ticks(count)
   const spell = log ? spellOne : speller(values)
   return values.map((value) => ({ at: round(s(value)), label: spell(value) }))
 }
