@@ -59,16 +59,17 @@ export class LoopRanges {
 
   /** The expression over counters: loop = start + counter. Terms go from the outermost loop inwards. */
   counters(index: Affine): Affine {
-    let result = affine(index.constant)
+    let result = index
     for (const { loop, coefficient } of index.terms) {
-      const counter: Affine = { constant: 0, terms: [{ loop, coefficient }] }
-      result = addAffine(addAffine(result, counter), scaleAffine(this.of(loop).start, coefficient))
+      const { start } = this.of(loop)
+      if (start.constant !== 0 || start.terms.length > 0) result = addAffine(result, scaleAffine(start, coefficient))
     }
     return { constant: result.constant, terms: this.#sorted(result) }
   }
 
   /** Terms by depth, outermost loop first. */
   #sorted(index: Affine): Affine['terms'] {
+    if (index.terms.length < 2) return index.terms
     return [...index.terms].sort((a, b) => this.of(a.loop).depth - this.of(b.loop).depth)
   }
 

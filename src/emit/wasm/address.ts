@@ -9,9 +9,10 @@
  * at the pointer of 8*i, which starts at the argument.
  */
 import { byteSize } from '../../base/dtype.js'
-import type { Affine, Buffer, Kernel, LoopVariable, Statement, Value } from '../../kernel/loop.js'
+import type { Affine, Buffer, Kernel, LoopVariable, Statement } from '../../kernel/loop.js'
 import { addAffine } from '../../kernel/loop.js'
 import { LoopRanges } from '../../kernel/ranges.js'
+import type { Liveness } from './liveness.js'
 
 /** A local that holds base + size · (bias + Σ coefficient · counter). */
 export interface Pointer {
@@ -50,8 +51,8 @@ export class AddressPlan {
   readonly #moved = new Map<LoopVariable, Pointer[]>()
   readonly #names = new Map<unknown, number>()
 
-  constructor(kernel: Kernel, dead: ReadonlySet<Value>) {
-    this.#collect(kernel.body, 0, dead)
+  constructor(kernel: Kernel, live: Liveness) {
+    this.#collect(kernel.body, 0, live)
     for (const { buffer, terms, accesses } of this.#groups.values()) {
       const pointer = this.#pointer(buffer, terms, 0)
       for (const { owner, constant } of accesses)
@@ -74,11 +75,11 @@ export class AddressPlan {
     return this.#pointers.get(this.#key(undefined, [{ loop, coefficient: 1 }]))
   }
 
-  #collect(block: readonly Statement[], depth: number, dead: ReadonlySet<Value>): void {
+  #collect(block: readonly Statement[], depth: number, live: Liveness): void {
     for (const statement of block)
       switch (statement.kind) {
         case 'load':
-          if (dead.has(statement.value)) break
+          if (live.isDead(statement.value)) break
           this.#access(
             statement,
             statement.buffer,
@@ -90,7 +91,7 @@ export class AddressPlan {
           this.#access(statement, statement.buffer, statement.index, 0)
           break
         case 'index':
-          if (!dead.has(statement.value)) this.#access(statement, undefined, statement.index, 0)
+          if (!live.isDead(statement.value)) this.#access(statement, undefined, statement.index, 0)
           break
         case 'loop': {
           const range = this.ranges.enter(statement, depth)
@@ -100,14 +101,16 @@ export class AddressPlan {
             const counter: Affine = { constant: 0, terms: [{ loop: statement.loop, coefficient: 1 }] }
             this.#join(counter, undefined, counter, 0, 0)
           }
-          this.#collect(statement.body, depth + 1, dead)
+          this.#collect(statement.body, depth + 1, live)
         }
       }
   }
 
   #access(owner: object, buffer: Buffer | undefined, index: Affine, furthest: number): void {
     const counters = this.ranges.counters(index)
-    const least = this.ranges.low(addAffine(index, -counters.constant))
+    // Counters are not negative.
+    const rises = counters.terms.every((term) => term.coefficient > 0)
+    const least = rises ? 0 : this.ranges.low(addAffine(index, -counters.constant))
     this.#join(owner, buffer, counters, Math.min(0, furthest), least)
   }
 
@@ -145,12 +148,18 @@ export class AddressPlan {
     const move = last ? last.coefficient * this.ranges.of(last.loop).step * unit(buffer) : 0
     const pointer: Pointer = { buffer, loop: last?.loop, parent, bias, move, local: -1 }
     this.#pointers.set(key, pointer)
-    if (last) this.#moved.set(last.loop, [...this.moved(last.loop), pointer])
+    if (last) {
+      const moved = this.#moved.get(last.loop)
+      if (moved) moved.push(pointer)
+      else this.#moved.set(last.loop, [pointer])
+    }
     return pointer
   }
 
   #key(buffer: Buffer | undefined, terms: Affine['terms']): string {
-    return `${this.#name(buffer)}:${terms.map(({ loop, coefficient }) => `${this.#name(loop)}*${coefficient}`).join('+')}`
+    let key = `${this.#name(buffer)}`
+    for (const { loop, coefficient } of terms) key += ` ${this.#name(loop)}*${coefficient}`
+    return key
   }
 
   #name(thing: unknown): number {

@@ -9,7 +9,7 @@ import type { Kernel, Statement, Value, ValueOp, ValueOpAttrs, Variable } from '
 import type { Loop } from '../../kernel/ranges.js'
 import { type Address, AddressPlan, type Pointer, startsAt } from './address.js'
 import { Code } from './code.js'
-import { definition, type Liveness, liveness } from './liveness.js'
+import { type Definition, defines, type Liveness, liveness } from './liveness.js'
 import { load, store, valtypeOf } from './memory.js'
 import { type Operation, valueRows } from './values.js'
 
@@ -22,8 +22,9 @@ class KernelEmitter {
   readonly #code: Code
   readonly #live: Liveness
   readonly #plan: AddressPlan
-  readonly #definitions = new Map<Value, Statement>()
-  readonly #values = new Map<Value, number>()
+  /** By the value's number: what defines it, and its local. */
+  readonly #definitions: Definition[] = []
+  readonly #values: number[] = []
   readonly #variables = new Map<Variable, number>()
   readonly #arguments: ReadonlyMap<unknown, number>
 
@@ -31,7 +32,7 @@ class KernelEmitter {
     this.#kernel = kernel
     this.#code = new Code(kernel.buffers.length)
     this.#live = liveness(kernel)
-    this.#plan = new AddressPlan(kernel, this.#live.dead)
+    this.#plan = new AddressPlan(kernel, this.#live)
     this.#arguments = new Map(kernel.buffers.map((buffer, i) => [buffer, i]))
   }
 
@@ -49,15 +50,14 @@ class KernelEmitter {
 
   #statement(statement: Statement, locals: number[]): void {
     const code = this.#code
-    const defined = definition(statement)
-    if (defined) {
-      const { value } = defined
-      this.#definitions.set(value, statement)
-      if (this.#live.dead.has(value) || this.#live.inline.has(value)) return
+    if (defines(statement)) {
+      const { value } = statement
+      this.#definitions[value.id] = statement
+      if (this.#live.isDead(value) || this.#live.isInline(value)) return
       this.#compute(statement)
       const local = code.allocate(valtypeOf(value.type))
       locals.push(local)
-      this.#values.set(value, local)
+      this.#values[value.id] = local
       code.set(local)
     } else if (statement.kind === 'store') {
       const { buffer, value } = statement
@@ -83,12 +83,12 @@ class KernelEmitter {
   }
 
   #push(value: Value): void {
-    if (this.#live.inline.has(value)) this.#compute(this.#definitions.get(value)!)
-    else this.#code.get(this.#values.get(value)!)
+    if (this.#live.isInline(value)) this.#compute(this.#definitions[value.id]!)
+    else this.#code.get(this.#values[value.id]!)
   }
 
   /** Leaves the statement's value on the stack. */
-  #compute(statement: Statement): void {
+  #compute(statement: Definition): void {
     const code = this.#code
     switch (statement.kind) {
       case 'let': {
