@@ -7,6 +7,8 @@ const floors = [
   ['trace', 'lower'],
   ['nn', 'loss', 'optim', 'metrics', 'runtime'],
   ['compile.ts'],
+  ['explain.ts', 'lazy.ts'],
+  ['step.ts'],
   ['data', 'io', 'train'],
   ['cli'],
 ]

@@ -1,0 +1,216 @@
+/**
+ * @file compile: from a function of tensors to a step, which is one call of one program.
+ * In: a function, run once a shape with symbolic tensors. Out: a function of concrete tensors that returns concrete ones.
+ *
+ * const step = compile((x: Tensor, y: Tensor) => { ...; return error }, { training: true }); await step(x, y).item()
+ */
+import type { TypedArray } from './base/dtype.js'
+import { debugLevel } from './base/environment.js'
+import { TraceError } from './base/errors.js'
+import { formatShape, type Shape } from './base/shape.js'
+import { Storage } from './base/storage.js'
+import { flatten } from './base/tree.js'
+import { type CompileSettings, compileGraph, type Program } from './compile.js'
+import { type Explanation, explain } from './explain.js'
+import type { TensorType } from './graph/node.js'
+import { installEvaluator } from './lazy.js'
+import { RandomGenerator } from './trace/random.js'
+import { leaf, Tensor } from './trace/tensor.js'
+import { Trace } from './trace/trace.js'
+import { leafValues, TensorValue } from './trace/value.js'
+
+export interface CompileOptions extends CompileSettings {
+  /** Training or inference: what dropout and batch normalisation do. Must be said before backpropagation through them. */
+  readonly training?: boolean
+  /** Where random numbers come from; a seed makes a generator of its own. All steps without one share a generator. */
+  readonly random?: RandomGenerator | number
+}
+
+/** A function that runs as one program; see `compile`. */
+export type Compiled<A extends readonly unknown[], R> = ((...args: A) => R) & {
+  /** What was compiled for these arguments, and with `time` how long each kernel takes. Variables keep their values. */
+  explain(args: A, options?: { readonly time?: boolean }): Explanation
+  /**
+   * Runs the step on each item, and gives the last result. Lets the event loop breathe every few milliseconds.
+   */
+  many(batches: Iterable<A> | AsyncIterable<A>, options?: { readonly signal?: AbortSignal }): Promise<R | undefined>
+  /** How many programs there are: one for each combination of argument shapes so far. */
+  readonly programs: number
+}
+
+interface Specialization {
+  readonly types: readonly TensorType[]
+  readonly structure: string
+  readonly program: Program
+  /** Which argument feeds each input, −1 where a storage does. */
+  readonly feeds: readonly number[]
+  readonly results: readonly TensorType[]
+  readonly rebuild: (leaves: readonly unknown[]) => unknown
+  /** The result is one tensor, not a tree of them. */
+  readonly single: boolean
+}
+
+const isTensor = (value: unknown): value is Tensor => value instanceof Tensor
+/** More shapes than this are probably a mistake: each costs a compilation. */
+const manyShapes = 8
+
+/**
+ * Compiles a function of tensors. It is traced at the first call with arguments of given shapes; Variables it reads
+ * are inputs, those it assigns are updated in place; numbers it uses are constants. Arguments and results may be
+ * arrays and plain objects of tensors. If tracing throws, no Variable has changed.
+ */
+export function compile<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  options: CompileOptions = {},
+): Compiled<A, R> {
+  installEvaluator()
+  const random = typeof options.random === 'number' ? new RandomGenerator(options.random) : options.random
+  const known: Specialization[] = []
+  let last: Specialization | undefined
+
+  const find = (args: A): { found: Specialization; leaves: readonly Tensor[] } => {
+    if (last?.structure === plainStructure && args.every(isTensor) && sameTypes(last.types, args))
+      return { found: last, leaves: args }
+    const flat = flatten<Tensor>(args, isTensor)
+    const structure = args.every(isTensor) ? plainStructure : flat.structure
+    let found = known.find((one) => one.structure === structure && sameTypes(one.types, flat.leaves))
+    if (!found) {
+      found = specialize(f, flat, structure, { ...options, random })
+      known.push(found)
+      if (known.length === manyShapes + 1) warnShapes(known, flat.paths)
+    }
+    last = found
+    return { found, leaves: flat.leaves }
+  }
+
+  const call = (...args: A): R => {
+    const { found, leaves } = find(args)
+    const outputs = found.program.run(inputsOf(found, leaves), found.results.length)
+    const results = outputs.map((data, i) => leaf(data, found.results[i]!.shape, found.results[i]!.dtype))
+    return (found.single ? results[0] : found.rebuild(results)) as R
+  }
+
+  return Object.assign(call, {
+    explain(args: A, settings: { readonly time?: boolean } = {}) {
+      const { found, leaves } = find(args)
+      return explain(
+        found.program,
+        settings.time || debugLevel() === 2 ? found.program.time(inputsOf(found, leaves)) : undefined,
+      )
+    },
+    async many(batches: Iterable<A> | AsyncIterable<A>, settings: { readonly signal?: AbortSignal } = {}) {
+      let result: R | undefined
+      let breath = performance.now()
+      for await (const args of batches) {
+        settings.signal?.throwIfAborted()
+        result = call(...args)
+        if (performance.now() - breath > breathEvery) {
+          await eventLoopTurn()
+          breath = performance.now()
+        }
+      }
+      return result
+    },
+    get programs() {
+      return known.length
+    },
+  }) as Compiled<A, R>
+}
+
+/** All arguments are tensors, none a tree. */
+const plainStructure = 'tensors'
+/** Milliseconds between turns of the event loop, so that a page keeps its frame rate. */
+const breathEvery = 8
+
+/** Lets timers, input and rendering happen. */
+export const eventLoopTurn = (): Promise<void> =>
+  new Promise((resolve) => {
+    const immediate = (globalThis as { setImmediate?: (f: () => void) => void }).setImmediate
+    if (immediate) immediate(resolve)
+    else setTimeout(resolve, 0)
+  })
+
+function inputsOf(found: Specialization, leaves: readonly Tensor[]): (TypedArray | undefined)[] {
+  const { feeds } = found
+  const inputs = new Array<TypedArray | undefined>(feeds.length)
+  for (let i = 0; i < feeds.length; i++) {
+    const from = feeds[i]!
+    if (from >= 0) inputs[i] = TensorValue.evaluate([leaves[from]!])[0]
+  }
+  return inputs
+}
+
+function sameTypes(types: readonly TensorType[], tensors: readonly Tensor[]): boolean {
+  if (types.length !== tensors.length) return false
+  for (let i = 0; i < types.length; i++) {
+    const [type, tensor] = [types[i]!, tensors[i]!]
+    if (type.dtype !== tensor.dtype) return false
+    const shape = tensor.shape as Shape
+    if (type.shape !== shape) {
+      if (type.shape.length !== shape.length) return false
+      for (let axis = 0; axis < shape.length; axis++) if (type.shape[axis] !== shape[axis]) return false
+    }
+  }
+  return true
+}
+
+function specialize<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  flat: ReturnType<typeof flatten<Tensor>>,
+  structure: string,
+  options: CompileSettings & { training?: boolean; random?: RandomGenerator },
+): Specialization {
+  const types = flat.leaves.map((tensor): TensorType => ({ dtype: tensor.dtype, shape: tensor.shape }))
+  const trace = new Trace({ training: options.training, random: options.random })
+  let result: ReturnType<typeof flatten<Tensor>> | undefined
+  let single = false
+  const traced = trace.record(() => {
+    const symbols = types.map(({ dtype, shape }) => new Tensor(trace.argument(dtype, shape), trace))
+    const returned = f(...(flat.rebuild(symbols) as A))
+    if (returned instanceof Promise)
+      throw new TraceError('compile', 'the function is async', {
+        hint: 'A step records operations; it has nothing to await. Read results after the call.',
+      })
+    single = isTensor(returned)
+    result = flatten<Tensor>(returned, isTensor)
+    return result.leaves.map((tensor) => TensorValue.nodeOf(tensor))
+  })
+  const { graph, bindings, updates } = traced
+  const results = graph.outputs.slice(0, traced.results).map((node) => node.type)
+  const variableInput = new Map(
+    bindings.flatMap((binding, i) => (binding.kind === 'variable' ? [[binding.variable, i] as const] : [])),
+  )
+  const program = compileGraph(
+    graph,
+    new Map(updates.map((variable, i) => [traced.results + i, variableInput.get(variable)!])),
+    bindings.map((binding) => {
+      if (binding.kind === 'variable') return binding.variable.storage
+      if (binding.kind === 'argument') return undefined
+      const { dtype, shape } = binding.leaf.type
+      return new Storage(
+        dtype,
+        shape.reduce((n, extent) => n * extent, 1),
+        leafValues(binding.leaf).slice() as TypedArray,
+      )
+    }),
+    options,
+  )
+  return {
+    types,
+    structure,
+    program,
+    feeds: bindings.map((binding) => (binding.kind === 'argument' ? binding.index : -1)),
+    results,
+    rebuild: result!.rebuild,
+    single,
+  }
+}
+
+function warnShapes(known: readonly Specialization[], paths: readonly string[]): void {
+  const varying = paths.filter((_, i) => new Set(known.map((one) => String(one.types[i]?.shape))).size > 1)
+  const shown = known.slice(-3).map((one) => one.types.map((type) => formatShape(type.shape)).join(' '))
+  console.warn(
+    `gradus: a step was compiled for ${known.length} different shapes; argument ${varying.join(', ') || '?'} varies (${shown.join('; ')} ...). ` +
+      'Each new shape compiles again: pad or bucket the batches.',
+  )
+}
