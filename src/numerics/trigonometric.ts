@@ -4,7 +4,7 @@
  * float32: f is exact enough for every input: |x|·2/π modulo 4 in 96-bit integers, with the digits of 2/π that matter
  * for x's exponent (Payne & Hanek 1983, ACM SIGNUM 18). float64: multiples of π/2 in exact pieces, for |x| ≤ 2⁵².
  *
- * sin(scalarArithmetic('float32', 'fused'), 1)   // 0.8414709568023682
+ * sin(scalarArithmetic('float32', 'fused'), 1)   // 0.8414710164070129
  */
 import type { FloatArithmetic, WordArithmetic } from './arithmetic.js'
 import { type ByDtype, horner } from './polynomial.js'
