@@ -178,9 +178,12 @@ function randomKernel(seed: number): Kernel {
   return b.finish(`random${seed}`, buffers, 0)
 }
 
-test('400 random kernels', () => {
+/** More for a soak: GRADUS_SEEDS=20000 npx vitest run test/emit/random.test.ts */
+const seeds = Number(process.env['GRADUS_SEEDS'] ?? 400)
+
+test(`${seeds} random kernels`, { timeout: 0 }, () => {
   let statements = 0
-  for (let seed = 1; seed <= 400; seed++) {
+  for (let seed = 1; seed <= seeds; seed++) {
     const kernel = randomKernel(seed)
     statements += printKernel(kernel).split('\n').length
     const arrays = kernel.buffers.map(({ dtype, length }, i) => {
