@@ -181,7 +181,8 @@ function scale(values: readonly number[], log: boolean, range: [number, number],
     const margin = 10 ** (0.03 * (Math.log10(high) - Math.log10(low)))
     return scaleLog([Math.max(low / margin, SMALLEST), high * margin], range)
   }
-  if (low === high) [low, high] = Math.abs(low) < SMALLEST ? [-1, 1] : [low - Math.abs(low) / 2, high + Math.abs(high) / 2]
+  if (low === high)
+    [low, high] = Math.abs(low) < SMALLEST ? [-1, 1] : [low - Math.abs(low) / 2, high + Math.abs(high) / 2]
   const made = scaleLinear([low, high], range)
   return nice ? made.nice(6) : made
 }

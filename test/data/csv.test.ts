@@ -44,6 +44,11 @@ describe('parseCsv', () => {
     )
   })
 
+  test('blanks around fields, a mark before a quoted name', () => {
+    expect(parseCsv(' a , b\n 1 ,  "x, y" \n')).toMatchObject({ names: ['a', 'b'], columns: [['1'], ['x, y']] })
+    expect(parseCsv('\uFEFF"a,1",b\n1,2\n').names).toEqual(['a,1', 'b'])
+  })
+
   test('finds the separator, also where others occur in quotes and texts', () => {
     fc.assert(
       fc.property(fc.constantFrom(',', ';', '\t', '|'), fc.integer({ min: 2, max: 8 }), (separator, width) => {

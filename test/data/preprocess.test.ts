@@ -335,7 +335,7 @@ group('errors name the place and the cure', () => {
     )
   })
 
-  test('JSON: every field that is removed, renamed or given another type is a FileError', () => {
+  test('JSON: every field that is removed, renamed, added or given another type is a FileError', () => {
     const { preprocessing } = prepareTable(people, options)
     const text = JSON.stringify(preprocessing)
     const regression = JSON.stringify(
@@ -344,7 +344,7 @@ group('errors name the place and the cure', () => {
     let damaged = 0
     for (const source of [text, regression])
       for (const path of pathsOf(JSON.parse(source)))
-        for (const damage of [remove, rename, retype]) {
+        for (const damage of [remove, rename, retype, extend]) {
           const json: unknown = JSON.parse(source)
           if (!damage(json, path)) continue
           damaged++
@@ -400,5 +400,12 @@ function rename(json: unknown, path: Path): boolean {
 function retype(json: unknown, path: Path): boolean {
   parentOf(json, path)[path.at(-1)!] =
     typeof path.at(-1) === 'string' && path.at(-1) === 'version' ? 'x' : { odd: true }
+  return true
+}
+
+/** A field too many beside the one at `path`. */
+function extend(json: unknown, path: Path): boolean {
+  if (typeof path.at(-1) === 'number') return false
+  parentOf(json, path)['more'] = 1
   return true
 }
