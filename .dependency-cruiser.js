@@ -30,5 +30,5 @@ export default {
     { name: 'model-side-sees-no-machine', severity: 'error', from: { path: '^src/(trace|nn|loss|optim|metrics)/' }, to: { path: '^src/(kernel|lower|emit|runtime)/' } },
     { name: 'machine-side-sees-no-model', severity: 'error', from: { path: '^src/(kernel|lower|emit|runtime)/' }, to: { path: '^src/(trace|nn|loss|optim|metrics)/' } },
   ],
-  options: { tsPreCompilationDeps: true, doNotFollow: { path: 'node_modules' }, enhancedResolveOptions: { extensions: ['.ts', '.js'], extensionAlias: { '.js': ['.ts', '.js'] } } },
+  options: { parser: 'swc', tsPreCompilationDeps: true, doNotFollow: { path: 'node_modules' }, enhancedResolveOptions: { extensions: ['.ts', '.js'] } },
 }

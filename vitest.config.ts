@@ -8,5 +8,5 @@ export default defineConfig({
       '@gradus/datasets': fileURLToPath(new URL('./datasets/src/index.ts', import.meta.url)),
     },
   },
-  test: { include: ['test/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000, pool: 'forks' },
+  test: { include: ['test/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000, pool: 'forks', env: { GRADUS_VERIFY: '1' } },
 })

@@ -90,7 +90,7 @@ export function compile<A extends readonly unknown[], R>(
     return (found.single ? results[0] : found.rebuild(results)) as R
   }
 
-  return Object.assign(call, {
+  const extras = {
     explain(args: A, settings: { readonly time?: boolean } = {}) {
       const { found, leaves } = find(args)
       return explain(
@@ -111,10 +111,9 @@ export function compile<A extends readonly unknown[], R>(
       }
       return result
     },
-    get programs() {
-      return known.length
-    },
-  }) as Compiled<A, R>
+  }
+  Object.defineProperty(call, 'programs', { get: () => known.length })
+  return Object.assign(call, extras) as unknown as Compiled<A, R>
 }
 
 /** All arguments are tensors, none a tree. */

@@ -5,12 +5,9 @@
 import type { DType } from '../base/dtype.js'
 import type { Shape } from '../base/shape.js'
 import type { Op, OpAttrs } from './op.js'
-import { typeRules } from './types.js'
+import { type TensorType, typeRules } from './types.js'
 
-export interface TensorType {
-  readonly dtype: DType
-  readonly shape: Shape
-}
+export type { TensorType }
 
 export interface Node<O extends Op = Op> {
   readonly op: O

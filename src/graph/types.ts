@@ -5,8 +5,12 @@ import type { DType } from '../base/dtype.js'
 import { isFloat } from '../base/dtype.js'
 import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape, sameShape, sizeOf } from '../base/shape.js'
-import type { TensorType } from './node.js'
 import { type Op, type OpAttrs, opInfo, reduceOrder } from './op.js'
+
+export interface TensorType {
+  readonly dtype: DType
+  readonly shape: Shape
+}
 
 export const formatType = (type: TensorType): string => `${type.dtype}${formatShape(type.shape)}`
 

@@ -20,7 +20,12 @@ describe.each(['fused', 'portable'] as const)('%s', (numerics) => {
         let actual: ReturnType<typeof interpret>
         let expected: typeof actual
         try {
-          const program = compileGraph(graph, new Map(), graph.inputs.map(() => undefined), { engine, numerics })
+          const program = compileGraph(
+            graph,
+            new Map(),
+            graph.inputs.map(() => undefined),
+            { engine, numerics },
+          )
           actual = program.run(inputs, graph.outputs.length)
           expected = interpret(program.graph, inputs, numerics)
         } catch (error) {
