@@ -91,8 +91,11 @@ class Builder {
   build(): RandomGraph {
     for (let i = 1 + this.below(4); i > 0; i--) this.leaf(this.anyDtype(), this.shape())
     const ops = (Object.keys(opInfo) as Op[]).flatMap((op) => new Array<Op>(weights[op] ?? 1).fill(op))
+    let op: Op = 'input'
     for (let added = 0, tries = 0; added < this.#options.nodes && tries < 50 * this.#options.nodes; tries++) {
-      const node = this.#generate[this.choose(ops)]()
+      // Now and then the same op again: slices of slices, negations of negations.
+      if (!this.chance(0.2)) op = this.choose(ops)
+      const node = this.#generate[op]()
       if (!node || sizeOf(node.type.shape) > 20 * this.#maximumSize) continue
       this.#pool.push(node)
       added++
@@ -285,11 +288,11 @@ class Builder {
   tensor(dtype: DType, shape?: Shape): Node {
     if (!shape) {
       const known = this.#pool.filter((node) => node.type.dtype === dtype)
-      return known.length > 0 && this.chance(0.8) ? this.choose(known) : this.tensor(dtype, this.shape())
+      return known.length > 0 && this.chance(0.8) ? this.recent(known) : this.tensor(dtype, this.shape())
     }
     const same = this.#pool.filter((node) => node.type.shape.join() === shape.join())
     const exact = same.filter((node) => node.type.dtype === dtype)
-    if (exact.length > 0 && this.chance(0.7)) return this.choose(exact)
+    if (exact.length > 0 && this.chance(0.7)) return this.recent(exact)
     if (same.length > 0 && this.chance(0.3)) return convert(this.choose(same), dtype)
     const stretched = this.#pool.filter((node) => node.type.dtype === dtype && broadcasts(node.type.shape, shape))
     if (stretched.length > 0 && this.chance(0.5)) return broadcastTo(this.choose(stretched), shape)
@@ -318,7 +321,11 @@ class Builder {
   }
 
   any(): Node {
-    return this.#pool.length > 0 ? this.choose(this.#pool) : this.leaf(this.anyDtype(), this.shape())
+    return this.#pool.length > 0 ? this.recent(this.#pool) : this.leaf(this.anyDtype(), this.shape())
+  }
+  /** The newest more often than others: ops pile up on one another. */
+  recent(list: readonly Node[]): Node {
+    return this.chance(0.3) ? list[list.length - 1]! : this.choose(list)
   }
 
   shape(): number[] {

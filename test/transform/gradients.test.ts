@@ -338,6 +338,12 @@ describe('where the derivative is a convention', () => {
     expect(slopes((x) => slope(cube)(x!), [0, 2])[0]).toEqual([0, 12])
     expect(slopes((x) => slope(slope(cube))(x!), [0, 2])[0]).toEqual([6, 6])
   })
+  test('second derivatives of power are free of NaN where the first are conventions', () => {
+    const slope = (of: 0 | 1) => (a?: Node, b?: Node) => gradients(sumTo(binary('power', a!, b!), []), [a!, b!])[of]!
+    // ∂²/∂a² of a⁰ and a³ at a = 0, and ∂²/∂a∂b of a³ there.
+    expect(slopes(slope(0), [0, 0], [0, 3])[0]).toEqual([0, 0])
+    expect(slopes(slope(1), [0], [3])).toEqual([[0], [0]])
+  })
   test('nothing flows through stopGradient', () => {
     expect(slopes((x) => multiply(x!, unary('stopGradient', x!)), [3, 4])).toEqual([[3, 4]])
   })
