@@ -7,6 +7,7 @@
  * added in ascending order, whatever the tiles. After Goto & van de Geijn 2008, ACM TOMS 34(3).
  */
 
+import type { Node } from '../graph/node.js'
 import { floatArithmetic } from '../kernel/builder.js'
 import { type Affine, addAffine, affine, type Buffer, scaleAffine, type Value, type Variable } from '../kernel/loop.js'
 import { mergeOffset, type Operand } from './contraction.js'
@@ -20,7 +21,7 @@ const tileRows = 4
 const tileVectors = 2
 /** Bytes of packed rows of the left operand that are worked on at a time: a part of the second-level cache. */
 const blockBytes = 128 * 1024
-const kUnroll = 4
+const kUnroll = 1
 
 interface Source {
   /** Index of element (row or column `free`, `k`) of the current batch and block. */
@@ -290,12 +291,19 @@ class ContractKernel {
     const merged = epilogue.map((stage) => mergeStage(stage, (offset) => mergeOffset(contraction, offset)!))
     const rootKey = epilogue[0] ? accessKey(scope.context.ids.get(root), epilogue[0].store) : ''
     const whole = Math.floor(columns / width) * width
+    // What does not move along the columns is read once a row, what does not move at all once a panel.
+    const made = new Set([root, ...epilogue.map((stage) => stage.root)])
+    const widths = [...(whole > 0 ? [width] : []), ...(whole < columns && (whole === 0 || width !== 1) ? [1] : [])]
+    const still = (at: readonly Affine[], moves: (coefficients: readonly number[]) => boolean): Map<number, Known> =>
+      new Map(widths.map((wide) => [wide, stillValues(scope, merged, made, at, wide, moves)]))
+    const fixed = still([b, block, j], ([, m, n]) => m === 0 && n === 0)
     scope.b.loop({ start: block, stop: range.stop, limit: range.limit }, (i) => {
       const row = scaleAffine(addAffine(i, scaleAffine(block, -1)), panel)
-      const element = (wide: number) => (c: Affine) => {
+      const ofRow = still([b, i, j], ([, m, n]) => m !== 0 && n === 0)
+      const element = (c: Affine, wide: number) => {
         const value = scope.b.load(totals, addAffine(row, c), wide)
         const at = [b, i, addAffine(j, c)]
-        const known: Known = new Map([[rootKey, value]])
+        const known: Known = new Map([...fixed.get(wide)!, ...ofRow.get(wide)!, [rootKey, value]])
         if (scope.context.needsMemory(root))
           scope.b.store(scope.buffer(root, 'write'), this.#result(b, i, addAffine(j, c)), value)
         for (const stage of merged) {
@@ -305,10 +313,32 @@ class ContractKernel {
             scope.b.store(scope.buffer(stage.root, 'write'), scope.place(stage.store, at), result)
         }
       }
-      scope.b.loop({ stop: whole, step: width }, element(width))
-      scope.b.loop({ start: whole, stop: columns }, element(1))
+      for (let c = 0; c < whole; c += width) element(affine(c), width)
+      if (columns - whole > 1) scope.b.loop({ start: whole, stop: columns }, (c) => element(c, 1))
+      else if (whole < columns) element(affine(whole), 1)
     })
   }
+}
+
+/** Values of accesses that move as `moves` says, loaded at `at` and repeated in every lane. */
+function stillValues(
+  scope: KernelScope,
+  stages: readonly Stage[],
+  made: ReadonlySet<Node>,
+  at: readonly Affine[],
+  width: number,
+  moves: (coefficients: readonly number[]) => boolean,
+): Known {
+  const known: Known = new Map()
+  for (const stage of stages)
+    for (const step of stage.steps) {
+      if (step.kind !== 'access' || known.has(step.key) || made.has(step.access.node)) continue
+      const { node, offset } = step.access
+      if (!moves(offset.coefficients)) continue
+      const value = scope.b.load(scope.buffer(node, 'read'), scope.place(offset, at))
+      known.set(step.key, scope.b.splat(value, width))
+    }
+  return known
 }
 
 /** A stage over (batch, m, n) instead of the result's own axes. */
