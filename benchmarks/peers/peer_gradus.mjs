@@ -1,0 +1,39 @@
+/**
+ * @file Gradus on the peers' workloads, measured by the peers' clock: node peer_gradus.mjs <workload> <threads> [fresh]
+ * fresh: each step gets new input arrays, as a program that reads its data would have it. Needs `npm run build`.
+ */
+import { readFileSync } from 'node:fs'
+import { backpropagate, compile, initialize, loss, nn, optim, tensor } from '../../dist/index.js'
+import { BATCH, batches, DIMS, measure } from './common.mjs'
+
+const [workload, threads, variant] = [process.argv[2], Number(process.argv[3] ?? 1), process.argv[4]]
+const sizes = DIMS[workload]
+const batch = BATCH[workload]
+const small = workload === 'W1'
+const version = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
+
+const layers = sizes.slice(1).flatMap((size, i) => {
+  const linear = nn.linear(sizes[i], size)
+  return i + 2 < sizes.length ? [linear, small ? nn.tanh : nn.relu] : [linear]
+})
+const net = nn.sequential(...layers)
+initialize(net, { seed: 1 })
+const optimizer = (small ? optim.sgd({ learningRate: 0.01 }) : optim.adam({ learningRate: 1e-3 })).init(net)
+const error = small ? loss.meanSquaredError : loss.crossEntropy
+const step = compile(
+  (input, target) => {
+    const value = error(net(input), target)
+    optimizer.update(backpropagate(value, net))
+    return value
+  },
+  { training: true },
+)
+
+const arrays = batches(workload)
+const toTensors = ([x, y]) => [tensor(x, { shape: [batch, sizes[0]] }), tensor(y, { shape: small ? [batch, 1] : [batch] })]
+const ready = arrays.map(toTensors)
+let last
+const run = variant === 'fresh'
+  ? (i) => { last = step(...toTensors(arrays[i % arrays.length])) }
+  : (i) => { const [x, y] = ready[i % ready.length]; last = step(x, y) }
+await measure(`gradus-wasm${variant ? `-${variant}` : ''}`, version, workload, threads, run, () => last.item())
