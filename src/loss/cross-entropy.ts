@@ -140,6 +140,8 @@ export function binaryCrossEntropy<O extends Tensor, T extends Tensor, R extends
   const l =
     positiveWeight === undefined
       ? rest.add(tail)
-      : rest.add(tail.mul(t.mul(typeof positiveWeight === 'number' ? positiveWeight - 1 : positiveWeight.sub(1)).add(1)))
+      : rest.add(
+          tail.mul(t.mul(typeof positiveWeight === 'number' ? positiveWeight - 1 : positiveWeight.sub(1)).add(1)),
+        )
   return reduceLoss('binaryCrossEntropy', elementWeight ? l.mul(elementWeight) : l, options)
 }

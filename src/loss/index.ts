@@ -1,8 +1,9 @@
 /**
  * @file The namespace `loss`: functions of (output, target) that give the error of a batch.
  */
-export { binaryCrossEntropy, crossEntropy } from './cross-entropy.js'
+
 export type { BinaryCrossEntropyOptions, CrossEntropyOptions } from './cross-entropy.js'
+export { binaryCrossEntropy, crossEntropy } from './cross-entropy.js'
 export type { LossOptions, Reduction } from './reduction.js'
-export { huber, meanAbsoluteError, meanSquaredError } from './regression.js'
 export type { HuberOptions } from './regression.js'
+export { huber, meanAbsoluteError, meanSquaredError } from './regression.js'

@@ -17,7 +17,9 @@ export interface LossOptions<R extends Reduction = Reduction> {
 }
 
 /** A scalar, or with `none` the losses of all elements. */
-export type Reduced<R extends Reduction, D extends DType> = [R] extends ['none'] ? Tensor<Shape, D> : Tensor<readonly [], D>
+export type Reduced<R extends Reduction, D extends DType> = [R] extends ['none']
+  ? Tensor<Shape, D>
+  : Tensor<readonly [], D>
 
 /**
  * Reduces the losses l of all elements. `weight`, of l's shape or [N], multiplies like the sample weights and stands in the

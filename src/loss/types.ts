@@ -61,5 +61,6 @@ export type ClassTarget<O, T> =
         : unknown
 
 /** Outputs are floats. */
-export type Output<O> = FloatOnly<DTypeOf<O>> extends true ? unknown : `the output is ${DTypeOf<O> & string}, not a float`
+export type Output<O> =
+  FloatOnly<DTypeOf<O>> extends true ? unknown : `the output is ${DTypeOf<O> & string}, not a float`
 export type AnyTensor = Tensor

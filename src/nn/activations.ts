@@ -33,7 +33,7 @@ function configurable<O extends object>(name: string, f: (x: Tensor, options: O)
 /** y = x. */
 export const identity: Elementwise = activation('identity', (x) => x)
 
-/** σ(x) = 1 / (1 + e⁻ˣ). Right for any x: e⁻ˣ overflows to ∞ where σ is 0. */
+/** σ(x) = 1 / (1 + e⁻ˣ), right for any x, its derivatives too. */
 export const sigmoid: Elementwise = activation('sigmoid', logistic)
 
 /** tanh x. */
@@ -98,6 +98,9 @@ export const logSoftmax: Configurable<AxisOptions> = configurable('logSoftmax', 
   return shifted.sub(shifted.exp().sum(axis, { keepAxes: true }).log())
 })
 
+/** With e = e^−|x|: 1 / (1 + e) for x ≥ 0 and e / (1 + e) below. 1 / (1 + e⁻ˣ) alone has the slope ∞ · 0 far out. */
 function logistic(x: Tensor): Tensor {
-  return x.neg().exp().add(1).reciprocal()
+  const negative = x.less(0)
+  const e = where(negative, x, x.neg()).exp()
+  return where(negative, e, 1).div(e.add(1))
 }

@@ -4,8 +4,9 @@
  *
  * const gradients = backpropagate(loss.crossEntropy(net(input), target), net); optimizer.update(gradients)
  */
-import type { Tensor } from '../trace/tensor.js'
+
 import { gradientsOf } from '../trace/grad.js'
+import type { Tensor } from '../trace/tensor.js'
 import type { Variable } from '../trace/variable.js'
 import { namedParameters, type ParameterSource } from './module.js'
 

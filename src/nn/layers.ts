@@ -10,17 +10,8 @@ import { type Tensor, where } from '../trace/tensor.js'
 import { inTraining } from '../trace/trace.js'
 import type { Initializer, Variable } from '../trace/variable.js'
 import { parameter, uniformByFanIn } from './initializers.js'
-import { type AnyFunction, type Children, callChild, makeModule, type ModuleParts } from './module.js'
-import type {
-  Chain,
-  ChainDType,
-  DTypeOf,
-  Elementwise,
-  FirstTakes,
-  LastGives,
-  Layer,
-  ShapeOf,
-} from './shapes.js'
+import { type AnyFunction, type Children, callChild, type ModuleParts, makeModule } from './module.js'
+import type { Chain, ChainDType, DTypeOf, Elementwise, FirstTakes, LastGives, Layer, ShapeOf } from './shapes.js'
 
 export interface LinearOptions<D extends FloatDType = FloatDType> {
   /** Whether there is a b. */

@@ -6,7 +6,7 @@
  * net(x); net.children.hidden.children.weight; parameters(net) → Map { 'hidden.weight' → Variable, ... }
  */
 import { ValueError } from '../base/errors.js'
-import { withScope } from '../trace/scope.js'
+import { scopePath, withScope } from '../trace/scope.js'
 import { checkSeed, defaultSeed } from '../trace/seed.js'
 import type { Tensor } from '../trace/tensor.js'
 import { Variable } from '../trace/variable.js'
@@ -64,8 +64,8 @@ export function makeModule<C extends Children, P extends object>(
 /** The innermost module that is running. */
 let running: Module | undefined
 
-/** Sees each call of a layer when it has returned: its path, and what went in and out. */
-export type CallObserver = (call: { path: string; layer: AnyFunction; inputs: unknown[]; output: unknown }) => void
+/** Sees each call of a layer as it returns: its path, and what it gave. */
+export type CallObserver = (call: { path: string; layer: AnyFunction; output: unknown }) => void
 let observer: CallObserver | undefined
 
 /** Runs `f` while `observe` sees each call. */
@@ -85,9 +85,7 @@ function call(self: Module, forward: AnyFunction, inputs: unknown[]): unknown {
   if (!outer) initialize(self)
   running = self
   try {
-    const output = withScope(path, self.place, () => forward(self.children, ...inputs))
-    observer?.({ path, layer: self, inputs, output })
-    return output
+    return withScope(path, self.place, () => observed(self, forward(self.children, ...inputs)))
   } finally {
     running = outer
   }
@@ -96,8 +94,11 @@ function call(self: Module, forward: AnyFunction, inputs: unknown[]): unknown {
 /** Calls a child that may be a plain function, which then runs under its name as well. */
 export function callChild(name: string, layer: AnyFunction, input: unknown): unknown {
   if (isModule(layer)) return layer(input)
-  const output = withScope(name, undefined, () => layer(input))
-  observer?.({ path: name, layer, inputs: [input], output })
+  return withScope(name, undefined, () => observed(layer, layer(input)))
+}
+
+function observed<T>(layer: AnyFunction, output: T): T {
+  observer?.({ path: scopePath(), layer, output })
   return output
 }
 

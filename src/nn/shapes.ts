@@ -11,7 +11,8 @@ import type { AnyFunction, Children, ModuleParts } from './module.js'
 
 type IsAny<T> = 0 extends 1 & T ? true : false
 /** Whether not even the number of axes is known. */
-export type Unknown<S> = IsAny<S> extends true ? true : S extends Shape ? (number extends S['length'] ? true : false) : true
+export type Unknown<S> =
+  IsAny<S> extends true ? true : S extends Shape ? (number extends S['length'] ? true : false) : true
 export type ShapeOf<X> = X extends Tensor<infer S, DType> ? S : Shape
 export type DTypeOf<X> = X extends Tensor<Shape, infer D> ? D : DType
 
@@ -99,7 +100,10 @@ type GivesOf<L, Before extends Shape> = L extends { readonly keepsShape: true }
     : Shape
 
 /** What stands before each layer. */
-type Befores<L extends readonly unknown[], Before extends Shape = Shape> = L extends readonly [infer First, ...infer Rest]
+type Befores<L extends readonly unknown[], Before extends Shape = Shape> = L extends readonly [
+  infer First,
+  ...infer Rest,
+]
   ? [Before, ...Befores<Rest, GivesOf<First, Before>>]
   : []
 

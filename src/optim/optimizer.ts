@@ -49,11 +49,7 @@ export class Optimizer {
     this.#schedule = asSchedule(transform.learningRate ?? 1)
     this.#rate = scalarVariable(this.#schedule.kind === 'constant' ? this.#schedule.learningRate : Number.NaN)
     this.#rule = transform.init(this.parameters)
-    this.state = new Map<string, Variable>([
-      ['step', this.#step],
-      ['learningRate', this.#rate],
-      ...this.#rule.state,
-    ])
+    this.state = new Map<string, Variable>([['step', this.#step], ['learningRate', this.#rate], ...this.#rule.state])
   }
 
   /** The rate of the next step. Setting it acts at the next step without a recompile, and ends a schedule. */

@@ -2,7 +2,7 @@
  * @file Learning-rate schedules: data, so that they can be saved and sent, and one function that says what they mean,
  * for the program (in float64, from the step count) and for the host (to draw a curve). Steps count from 0.
  *
- * optim.adam({ learningRate: optim.schedules.warmup({ steps: 100, then: optim.schedules.cosine({ learningRate: 1e-3, steps: 5000 }) }) })
+ * optim.adam({ learningRate: optim.schedules.warmup({ steps: 100, after: optim.schedules.cosine({ learningRate: 1e-3, steps: 5000 }) }) })
  */
 import { ValueError } from '../base/errors.js'
 import { below, cosine as cos, floor, greatest, least, minus, over, plus, power, type Scalar, times } from './scalar.js'
@@ -14,7 +14,7 @@ export type Schedule =
   | { readonly kind: 'inverseTime'; readonly learningRate: number; readonly rate: number }
   | { readonly kind: 'cosine'; readonly learningRate: number; readonly steps: number; readonly final: number }
   | { readonly kind: 'linear'; readonly from: number; readonly to: number; readonly steps: number }
-  | { readonly kind: 'warmup'; readonly steps: number; readonly startFactor: number; readonly then: Schedule }
+  | { readonly kind: 'warmup'; readonly steps: number; readonly startFactor: number; readonly after: Schedule }
 
 /** A learning rate: a number, or a schedule. */
 export type LearningRate = number | Schedule
@@ -46,14 +46,13 @@ export const linear = (options: { from: number; to: number; steps: number }): Sc
   checked({ kind: 'linear', ...options })
 
 /**
- * Linear warm-up: over `steps` the rate grows from startFactor (0.01) of what `then` starts with to all of it; then follows
- * `then`, a number or schedule whose steps count from there. torch's LinearLR, whose startFactor is 1/3 by default
+ * Linear warm-up: over `steps` the rate grows from startFactor (0.01) of what `after` starts with to all of it; then follows
+ * `after`, a number or schedule whose steps count from there. torch's LinearLR, whose startFactor is 1/3 by default
  */
-export const warmup = (options: { steps: number; then: LearningRate; startFactor?: number }): Schedule =>
-  checked({ kind: 'warmup', startFactor: 0.01, ...options, then: asSchedule(options.then) })
+export const warmup = (options: { steps: number; after: LearningRate; startFactor?: number }): Schedule =>
+  checked({ kind: 'warmup', startFactor: 0.01, ...options, after: asSchedule(options.after) })
 
-export const asSchedule = (rate: LearningRate): Schedule =>
-  typeof rate === 'number' ? constant(rate) : checked(rate)
+export const asSchedule = (rate: LearningRate): Schedule => (typeof rate === 'number' ? constant(rate) : checked(rate))
 
 /** The learning rate of step t (0, 1, ...), as a number or inside a program. */
 export function learningRateAt(schedule: Schedule, t: number): number
@@ -78,9 +77,9 @@ export function learningRateAt(schedule: Schedule, t: Scalar): Scalar {
       return plus(from, times((to - from) / steps, least(t, steps)))
     }
     case 'warmup': {
-      const { steps, startFactor, then } = schedule
-      const growing = times(learningRateAt(then, 0), plus(startFactor, times((1 - startFactor) / steps, t)))
-      return below(t, steps, growing, learningRateAt(then, greatest(minus(t, steps), 0)))
+      const { steps, startFactor, after } = schedule
+      const growing = times(learningRateAt(after, 0), plus(startFactor, times((1 - startFactor) / steps, t)))
+      return below(t, steps, growing, learningRateAt(after, greatest(minus(t, steps), 0)))
     }
   }
 }
@@ -89,13 +88,16 @@ function checked(schedule: Schedule): Schedule {
   const name = `schedules.${schedule.kind}`
   for (const [option, value] of Object.entries(schedule) as [string, unknown][]) {
     if (option === 'kind') continue
-    if (option === 'then') {
+    if (option === 'after') {
       checked(value as Schedule)
       continue
     }
     const positive = option === 'steps' || option === 'every'
     if (typeof value !== 'number' || !Number.isFinite(value) || value < 0 || (positive && value === 0))
-      throw new ValueError(name, `${option} must be a number ${positive ? 'above 0' : 'of 0 or more'}, not ${String(value)}`)
+      throw new ValueError(
+        name,
+        `${option} must be a number ${positive ? 'above 0' : 'of 0 or more'}, not ${String(value)}`,
+      )
   }
   return schedule
 }

@@ -3,9 +3,9 @@
  * Formulas and their order are PyTorch's; g is what comes in, u what goes out, p the parameter, t = 1 in the first step.
  */
 import { ValueError } from '../base/errors.js'
+import { constant } from '../nn/initializers.js'
 import type { Tensor } from '../trace/tensor.js'
 import { Variable } from '../trace/variable.js'
-import { constant } from '../nn/initializers.js'
 import { below, least, minus, over, plus, power, type Scalar, type ScalarTensor, squareRoot, times } from './scalar.js'
 import { asSchedule, type LearningRate } from './schedules.js'
 import { materialize, rescale, scaledBy, signOf, stateful, stateless, type Transform } from './transform.js'
@@ -29,7 +29,11 @@ export function clipByGlobalNorm(limit: number): Transform {
 export function clipByValue(limit: number): Transform {
   atLeast('clipByValue', 'the limit', limit, 0)
   return stateless('clipByValue', (updates, { parameters }) =>
-    updates.map((update, i) => ({ direction: materialize(update, parameters[i]!).clip(-limit, limit), scale: 1, decay: 0 })),
+    updates.map((update, i) => ({
+      direction: materialize(update, parameters[i]!).clip(-limit, limit),
+      scale: 1,
+      decay: 0,
+    })),
   )
 }
 

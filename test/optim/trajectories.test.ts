@@ -6,11 +6,15 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { meanSquaredError } from '../../src/loss/index.js'
 import { backpropagate } from '../../src/nn/backpropagate.js'
-import { module } from '../../src/nn/module.js'
+import * as init from '../../src/nn/initializers.js'
 import { parameter } from '../../src/nn/initializers.js'
+import { module } from '../../src/nn/module.js'
 import * as optim from '../../src/optim/index.js'
+import { compile } from '../../src/step.js'
+import { tensor } from '../../src/trace/creation.js'
 import type { Tensor } from '../../src/trace/tensor.js'
-import { distance, type FixtureArray, fixtureTensor, numbers, runTraced, setVariable } from '../support/run.js'
+import type { Variable } from '../../src/trace/variable.js'
+import { distance, type FixtureArray, fixtureTensor, numbers, setVariable } from '../support/run.js'
 
 interface Pair {
   w: number[]
@@ -22,7 +26,14 @@ interface Case {
   options: Record<string, number & boolean & number[]>
   clip?: [string, number] | { function: string; bound: number }
   schedule?: { name: string; options: Record<string, number> }
-  steps: { loss: number; gradients: Pair; gradientNorm?: number; clippedGradients?: Pair; learningRate: number; parameters: Pair }[]
+  steps: {
+    loss: number
+    gradients: Pair
+    gradientNorm?: number
+    clippedGradients?: Pair
+    learningRate: number
+    parameters: Pair
+  }[]
 }
 const fixture = JSON.parse(readFileSync(new URL('../fixtures/torch/optimizers.json', import.meta.url), 'utf8')) as {
   x: FixtureArray
@@ -39,7 +50,7 @@ function schedule(learningRate: number, given: Case['schedule']): optim.Learning
     StepLR: () => optim.schedules.step({ learningRate, every: o.step_size!, factor: o.gamma }),
     ExponentialLR: () => optim.schedules.exponential({ learningRate, factor: o.gamma! }),
     CosineAnnealingLR: () => optim.schedules.cosine({ learningRate, steps: o.T_max!, final: o.eta_min }),
-    LinearLR: () => optim.schedules.warmup({ steps: o.total_iters!, startFactor: o.start_factor, then: learningRate }),
+    LinearLR: () => optim.schedules.warmup({ steps: o.total_iters!, startFactor: o.start_factor, after: learningRate }),
   }
   return schedules[given.name]!()
 }
@@ -51,10 +62,18 @@ function build(c: Case): optim.OptimizerSpec {
   const adam = { learningRate, beta1: o.betas?.[0], beta2: o.betas?.[1], epsilon: o.eps, weightDecay }
   const kinds: Record<string, () => optim.OptimizerSpec> = {
     SGD: () =>
-      optim.sgd({ learningRate: learningRate!, momentum: o.momentum, dampening: o.dampening, nesterov: o.nesterov, weightDecay }),
+      optim.sgd({
+        learningRate: learningRate!,
+        momentum: o.momentum,
+        dampening: o.dampening,
+        nesterov: o.nesterov,
+        weightDecay,
+      }),
     Adagrad: () =>
       optim.adagrad({
-        learningRate: o.lr_decay ? optim.schedules.inverseTime({ learningRate: o.lr!, rate: o.lr_decay }) : learningRate,
+        learningRate: o.lr_decay
+          ? optim.schedules.inverseTime({ learningRate: o.lr!, rate: o.lr_decay })
+          : learningRate,
         initialAccumulator: o.initial_accumulator_value,
         weightDecay,
       }),
@@ -69,9 +88,10 @@ function build(c: Case): optim.OptimizerSpec {
   return optim.optimizer(optim.chain(clip, spec.transform))
 }
 
-function problem() {
-  const net = module({ w: parameter([3, 4]), b: parameter([4]) }, (m, x: Tensor) =>
-    x.matmul(m.w.value).add(m.b.value).tanh(),
+function problem(dtype: 'float32' | 'float64' = 'float32') {
+  const net = module(
+    { w: parameter([3, 4], init.zeros, { dtype }), b: parameter([4], init.zeros, { dtype }) },
+    (m, x: Tensor) => x.matmul(m.w.value).add(m.b.value).tanh(),
   )
   setVariable(net.children.w, fixture.w.data)
   setVariable(net.children.b, fixture.b.data)
@@ -82,41 +102,54 @@ describe.each(fixture.cases)('$name', (c) => {
   test('from given gradients', () => {
     const { net, w, b } = problem()
     const optimizer = build(c).init(net)
+    const step = compile((dw: Tensor, db: Tensor) => {
+      optimizer.update(
+        new Map<Variable, Tensor>([
+          [w, dw],
+          [b, db],
+        ]),
+      )
+    })
     let worst = 0
-    for (const step of c.steps) {
-      expect(optimizer.learningRate).toBeCloseTo(step.learningRate * (c.options.lr_decay ? lrDecay(c, step) : 1), 12)
-      const gw = fixtureTensor({ shape: [3, 4], dtype: 'float32', data: step.gradients.w })
-      const gb = fixtureTensor({ shape: [4], dtype: 'float32', data: step.gradients.b })
-      runTraced((dw, db) => (optimizer.update(new Map([[w, dw], [b, db]] as const)), []), [gw, gb])
-      worst = Math.max(worst, distance(w.storage.read(), step.parameters.w), distance(b.storage.read(), step.parameters.b))
+    for (const [i, { gradients, learningRate, parameters }] of c.steps.entries()) {
+      // torch's Adagrad keeps its lr_decay apart from the rate it reports
+      expect(optimizer.learningRate).toBeCloseTo(learningRate / (1 + (c.options.lr_decay ?? 0) * i), 12)
+      step(tensor(gradients.w, { shape: [3, 4] }), tensor(gradients.b))
+      worst = Math.max(worst, distance(w.storage.read(), parameters.w), distance(b.storage.read(), parameters.b))
     }
     expect(optimizer.steps).toBe(20)
+    expect(step.programs).toBe(1)
     expect(worst).toBeLessThan(1e-6)
   })
 
+  // Some of these trajectories double a rounding error every few steps: "sgd momentum 0.9" carries PyTorch itself to
+  // 8e-7 from the exact path, and our own rounding, which differs, as far. So the float64 run is held to 1e-6, and the
+  // float32 run to 1e-6 more than a few times PyTorch's own distance from it.
   test('from our own gradients', () => {
-    const { net, w, b } = problem()
-    const optimizer = build(c).init(net)
-    let worst = 0
-    for (const step of c.steps) {
-      const [error] = runTraced(
-        (x, y) => {
-          const e = meanSquaredError(net(x), y)
-          optimizer.update(backpropagate(e, net))
-          return e
-        },
-        [fixtureTensor(fixture.x), fixtureTensor(fixture.y)],
-        { training: true },
-      )
-      worst = Math.max(
-        worst,
-        distance(numbers(error!), [step.loss]),
-        distance(w.storage.read(), step.parameters.w),
-        distance(b.storage.read(), step.parameters.b),
-      )
-    }
-    expect(worst).toBeLessThan(1e-6)
+    const exact = run(c, 'float64')
+    const single = run(c, 'float32')
+    const torch = c.steps.map((step) => [...step.parameters.w, ...step.parameters.b, step.loss])
+    const drift = Math.max(...torch.map((values, i) => distance(values, exact[i]!)))
+    expect(drift).toBeLessThan(1e-6)
+    expect(Math.max(...torch.map((values, i) => distance(single[i]!, values)))).toBeLessThan(1e-6 + 3 * drift)
   })
 })
 
-const lrDecay = (c: Case, step: Case['steps'][number]): number => 1 / (1 + c.options.lr_decay! * c.steps.indexOf(step))
+/** Parameters and loss of each step. */
+function run(c: Case, dtype: 'float32' | 'float64'): number[][] {
+  const { net, w, b } = problem(dtype)
+  const optimizer = build(c).init(net)
+  const step = compile(
+    (x: Tensor, y: Tensor) => {
+      const error = meanSquaredError(net(x), y)
+      optimizer.update(backpropagate(error, net))
+      return error
+    },
+    { training: true },
+  )
+  const [x, y] = [fixtureTensor(fixture.x, dtype), fixtureTensor(fixture.y, dtype)]
+  return c.steps.map(() => {
+    const error = numbers(step(x, y))
+    return [...w.storage.read(), ...b.storage.read(), ...error]
+  })
+}

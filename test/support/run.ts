@@ -1,39 +1,20 @@
 /**
- * @file Runs traced functions on the graph interpreter: tests of the model side need no engine.
+ * @file Helpers for tests of the model side: run a function once, numbers of tensors, fixtures.
  */
-import type { TypedArray } from '../../src/base/dtype.js'
 import type { Shape } from '../../src/base/shape.js'
-import { interpret } from '../../src/graph/interpret.js'
+import { type CompileOptions, compile } from '../../src/step.js'
 import { tensor } from '../../src/trace/creation.js'
-import { leaf, Tensor } from '../../src/trace/tensor.js'
-import { Trace, type TraceOptions } from '../../src/trace/trace.js'
-import { evaluateTensor, leafValues, setEvaluator, TensorValue } from '../../src/trace/value.js'
+import type { Tensor } from '../../src/trace/tensor.js'
+import { evaluateTensor } from '../../src/trace/value.js'
 import type { Variable } from '../../src/trace/variable.js'
 
-setEvaluator((graph, inputs) => interpret(graph, inputs, 'fused'))
-
-/** Traces f and runs it; variables that it assigned are updated. Returns one tensor a result. */
+/** Compiles f, runs it once and gives its results as a list; variables that it assigned are updated. */
 export function runTraced<A extends readonly Tensor[]>(
   f: (...args: A) => Tensor | readonly Tensor[],
   args: A,
-  options: TraceOptions = {},
+  options: CompileOptions = {},
 ): Tensor[] {
-  const trace = new Trace(options)
-  let types: Tensor[] = []
-  const traced = trace.record(() => {
-    const inputs = args.map((arg) => new Tensor(trace.argument(arg.dtype, arg.shape), trace)) as unknown as A
-    const result = f(...inputs)
-    types = (Array.isArray(result) ? result : [result]) as Tensor[]
-    return types.map((each) => TensorValue.nodeOf(each))
-  })
-  const data = traced.bindings.map((binding): TypedArray => {
-    if (binding.kind === 'argument') return evaluateTensor(args[binding.index]!)
-    if (binding.kind === 'variable') return binding.variable.storage.read()
-    return leafValues(binding.leaf)
-  })
-  const outputs = interpret(traced.graph, data, 'fused')
-  traced.updates.forEach((variable, i) => (variable as Variable).storage.write(outputs[traced.results + i]!))
-  return types.map((each, i) => leaf(outputs[i]!, each.shape as Shape, each.dtype))
+  return compile((...inputs: A) => [f(...inputs)].flat(), options)(...args) as Tensor[]
 }
 
 /** A tensor as numbers. */
@@ -51,7 +32,10 @@ export interface FixtureArray {
 }
 /** A fixture's array as a tensor; int64 becomes int32. */
 export const fixtureTensor = ({ shape, dtype, data }: FixtureArray, as?: 'float32' | 'float64'): Tensor =>
-  tensor(data, { shape, dtype: as ?? (dtype === 'int64' ? 'int32' : dtype) }) as Tensor
+  tensor(dtype === 'float32' ? Float32Array.from(data) : data, {
+    shape,
+    dtype: as ?? (dtype === 'int64' ? 'int32' : dtype),
+  }) as Tensor
 
 /** The greatest |a − b| / max(1, |b|). */
 export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -63,4 +47,3 @@ export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   }
   return most
 }
-

@@ -1,0 +1,157 @@
+/**
+ * @file A table of a network: its layers, the shapes they give, parameters and floating-point operations.
+ * In: a module and an input shape. Out: rows, totals, and the table as text. Nothing is computed: the network is traced.
+ *
+ * console.log(String(summary(net, [1, 784])))
+ */
+import type { DType } from '../base/dtype.js'
+import { ShapeError } from '../base/errors.js'
+import { formatShape, type Shape, sizeOf } from '../base/shape.js'
+import { isOp, type Node, topological } from '../graph/node.js'
+import type { Op } from '../graph/op.js'
+import { Tensor } from '../trace/tensor.js'
+import { Trace } from '../trace/trace.js'
+import { TensorValue } from '../trace/value.js'
+import { Variable } from '../trace/variable.js'
+import {
+  type AnyFunction,
+  type CallObserver,
+  type Child,
+  type Children,
+  isModule,
+  type ModuleParts,
+  parameters,
+  withObserver,
+} from './module.js'
+
+export interface SummaryRow {
+  /** Key path of the layer; empty for the network itself, where it has parameters or work of its own. */
+  readonly path: string
+  readonly layer: string
+  readonly outputShape: Shape
+  /** Trainable numbers of the layer, counted at its first use. */
+  readonly parameters: number
+  /** 2·m·n·k for a product, one for each element of other arithmetic. */
+  readonly flops: number
+}
+
+export interface Summary {
+  readonly rows: readonly SummaryRow[]
+  readonly parameters: number
+  readonly flops: number
+  /** The table, columns aligned. */
+  toString(): string
+}
+
+/** `inputShape` includes the batch axis; by default one sample, where the network's first layer knows its size. */
+export function summary(
+  net: ModuleParts & AnyFunction,
+  inputShape?: Shape,
+  options: { readonly dtype?: DType } = {},
+): Summary {
+  const { takes, dtype } = net as { takes?: Shape; dtype?: DType }
+  const shape = inputShape ?? (takes && [1, ...takes])
+  if (!shape)
+    throw new ShapeError('summary', `the input shape of ${net.description} is not known`, {
+      hint: 'Give it, with the batch axis: summary(net, [1, 784]).',
+    })
+  const rows: SummaryRow[] = []
+  const counted = new Set<Node>()
+  const owned = new Set<Variable>()
+  const trace = new Trace({ training: false })
+  const observe: CallObserver = ({ path, layer, output }) => {
+    const flops = output instanceof TensorValue ? newWork(TensorValue.nodeOf(output), counted) : 0
+    const own = isModule(layer) ? ownParameters(layer.children).filter((variable) => !owned.has(variable)) : []
+    for (const variable of own) owned.add(variable)
+    // What only chains others is no row of its own.
+    if (isModule(layer) && own.length === 0 && flops === 0 && holdsFunctions(layer.children)) return
+    rows.push({
+      path,
+      layer: isModule(layer) ? layer.description : layer.name || 'function',
+      outputShape: output instanceof TensorValue ? output.shape : [],
+      parameters: own.reduce((n, variable) => n + sizeOf(variable.shape as Shape), 0),
+      flops,
+    })
+  }
+  trace.record(() => {
+    const input = new Tensor(trace.argument(options.dtype ?? dtype ?? 'float32', shape), trace)
+    withObserver(observe, () => net(input))
+    return []
+  })
+  const total = [...parameters(net).values()].reduce((n, variable) => n + sizeOf(variable.shape as Shape), 0)
+  const flops = rows.reduce((n, row) => n + row.flops, 0)
+  return { rows, parameters: total, flops, toString: () => table(rows, total, flops, shape) }
+}
+
+/** The trainable variables directly in a module, not those of modules in it. */
+function ownParameters(child: Child | Children): Variable[] {
+  if (child instanceof Variable) return child.trainable ? [child] : []
+  if (typeof child === 'function') return []
+  return Object.values(child as Children).flatMap(ownParameters)
+}
+
+const holdsFunctions = (child: Child | Children): boolean =>
+  typeof child === 'function' || (!(child instanceof Variable) && Object.values(child as Children).some(holdsFunctions))
+
+/** The operations of nodes that no earlier layer has been charged for. */
+function newWork(output: Node, counted: Set<Node>): number {
+  let flops = 0
+  for (const node of topological([output])) {
+    if (counted.has(node)) continue
+    counted.add(node)
+    flops += flopsOf(node)
+  }
+  return flops
+}
+
+/** Ops that move or make data, or only compare it. */
+const free: ReadonlySet<Op> = new Set<Op>([
+  'input',
+  'constant',
+  'iota',
+  'convert',
+  'stopGradient',
+  'reshape',
+  'broadcast',
+  'transpose',
+  'slice',
+  'pad',
+  'concatenate',
+  'reverse',
+])
+
+/** Floating-point operations of a node: 2 an element for products and fma, else 1. */
+export function flopsOf(node: Node): number {
+  if (free.has(node.op)) return 0
+  const size = sizeOf(node.type.shape)
+  if (isOp(node, 'contract')) {
+    const { shape } = node.operands[0]!.type
+    return 2 * size * node.attrs.lhsContract.reduce((k, axis) => k * shape[axis]!, 1)
+  }
+  if (isOp(node, 'reduce')) return sizeOf(node.operands[0]!.type.shape)
+  return isOp(node, 'fma') ? 2 * size : size
+}
+
+function table(rows: readonly SummaryRow[], parameterCount: number, flops: number, inputShape: Shape): string {
+  const grouped = (n: number) => n.toLocaleString('en-US')
+  const lines = [
+    ['', 'layer', 'output', 'parameters', 'flops'],
+    ['', 'input', formatShape(inputShape), '', ''],
+    ...rows.map((row) => [
+      row.path,
+      row.layer,
+      formatShape(row.outputShape),
+      grouped(row.parameters),
+      grouped(row.flops),
+    ]),
+    ['', 'total', '', grouped(parameterCount), grouped(flops)],
+  ]
+  const widths = lines[0]!.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)))
+  const format = (line: string[]) =>
+    line
+      .map((cell, column) => (column >= 3 ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
+      .join('  ')
+      .trimEnd()
+  const rule = '─'.repeat(widths.reduce((sum, width) => sum + width + 2, -2))
+  return [format(lines[0]!), rule, ...lines.slice(1, -1).map(format), rule, format(lines[lines.length - 1]!)].join('\n')
+}
