@@ -76,6 +76,10 @@ export class KernelBuilder {
     return this.#let({ dtype: vector.type.dtype, lanes: 1 }, 'extract', [vector], { lane })
   }
 
+  shuffle(a: Value, b: Value, lanes: readonly number[]): Value {
+    return this.#let(a.type, 'shuffle', [a, b], { lanes })
+  }
+
   insert(vector: Value, lane: number, value: Value): Value {
     return this.#let(vector.type, 'insert', [vector, value], { lane })
   }

@@ -69,7 +69,7 @@ const saturate = (x: number, low: number, high: number): number =>
   Number.isNaN(x) ? 0 : Math.trunc(Math.min(Math.max(x, low), high)) + 0
 
 /** Operations on lanes alone; those on whole vectors (splat, extract, insert) and numbers are statements below. */
-const rows: { readonly [O in Exclude<ValueOp, 'number' | 'splat' | 'extract' | 'insert'>]: Row<O> } = {
+const rows: { readonly [O in Exclude<ValueOp, 'number' | 'splat' | 'extract' | 'insert' | 'shuffle'>]: Row<O> } = {
   add: by({ ...floats('add'), int32: (a, b) => (a + b) | 0, uint32: words.add }),
   subtract: by({ ...floats('subtract'), int32: (a, b) => (a - b) | 0, uint32: words.subtract }),
   multiply: by({ ...floats('multiply'), int32: Math.imul, uint32: words.multiply }),
@@ -259,6 +259,14 @@ class Machine {
         const { lane } = s.attrs as ValueOpAttrs['extract']
         return () => {
           registers[at] = registers[a + lane]!
+        }
+      }
+      case 'shuffle': {
+        const picks = (s.attrs as ValueOpAttrs['shuffle']).lanes
+        return () => {
+          picks.forEach((pick, lane) => {
+            registers[at + lane] = registers[pick < lanes ? a + pick : b + pick - lanes]!
+          })
         }
       }
       case 'insert': {

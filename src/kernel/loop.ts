@@ -60,6 +60,8 @@ export interface ValueOpAttrs {
   splat: Record<never, never>
   /** One lane of a vector. */
   extract: { readonly lane: number }
+  /** (a, b) → lane i is lane `lanes[i]` of a followed by b. */
+  shuffle: { readonly lanes: readonly number[] }
   /** (vector, scalar) → the vector with one lane replaced. */
   insert: { readonly lane: number }
 

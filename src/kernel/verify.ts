@@ -82,6 +82,12 @@ const rules: { readonly [O in ValueOp]: Rule<O> } = {
     from && result.lanes > 1 && same(from, { ...result, lanes: 1 }) ? undefined : 'goes from one lane to several',
   extract: (result, [vector], { lane }) =>
     vector && same(result, { ...vector, lanes: 1 }) ? laneOf(vector, lane) : 'goes from a vector to one lane',
+  shuffle: (result, [a, b], { lanes }) =>
+    a && b && same(a, result) && same(b, result)
+      ? lanes.length === a.lanes && lanes.every((lane) => Number.isInteger(lane) && lane >= 0 && lane < 2 * a.lanes)
+        ? undefined
+        : 'names lanes that are not there'
+      : 'takes two vectors of one type',
   insert: (result, [vector, scalar], { lane }) =>
     vector && scalar && same(vector, result) && same(scalar, { ...vector, lanes: 1 })
       ? laneOf(vector, lane)

@@ -106,16 +106,44 @@ class ContractKernel {
     const from = this.#inPlace(operand, b)
     const to = this.packedRight!
     const whole = Math.floor(n / panel) * panel
-    const pack = (j: Affine, vectors: number, columns: number) =>
-      scope.b.loop({ stop: k }, (at) => {
+    // Rows of the result's columns that are contiguous along k are transposed in registers, a square at a time.
+    const square = (columns: number) =>
+      operand.inner === 1 && columns % width === 0 ? Math.floor(k / width) * width : 0
+    const pack = (j: Affine, vectors: number, columns: number) => {
+      scope.b.loop({ stop: square(columns), step: width }, (at) => {
+        for (let v = 0; v < vectors; v++)
+          this.#transpose(from, addAffine(j, v * width), at).forEach((vector, u) => {
+            const place = addAffine(scaleAffine(addAffine(at, u), vectors * width), v * width)
+            scope.b.store(to, addAffine(scaleAffine(j, k), place), vector)
+          })
+      })
+      scope.b.loop({ start: square(columns), stop: k }, (at) => {
         for (let v = 0; v < vectors; v++) {
           const value = this.#gather(from, addAffine(j, v * width), at, Math.min(width, columns - v * width))
           scope.b.store(to, addAffine(addAffine(scaleAffine(j, k), scaleAffine(at, vectors * width)), v * width), value)
         }
       })
+    }
     scope.b.loop({ stop: whole, step: panel }, (j) => pack(j, tileVectors, panel))
     if (whole < n) pack(affine(whole), Math.ceil((n - whole) / width), n - whole)
     return { buffer: to, at: (j, at) => addAffine(scaleAffine(j, k), at), freeStride: 1 }
+  }
+
+  /** width × width elements, `width` along the free axis from `start` and along k from `k`: one vector for each k. */
+  #transpose(from: Source, start: Affine, k: Affine): Value[] {
+    const { b } = this.scope
+    const { width } = this
+    const rows = Array.from({ length: width }, (_, r) => b.load(from.buffer, from.at(addAffine(start, r), k), width))
+    const [r0, r1, r2, r3] = rows as [Value, Value, Value, Value]
+    if (width === 2) return [b.shuffle(r0, r1, [0, 2]), b.shuffle(r0, r1, [1, 3])]
+    const [low01, high01] = [b.shuffle(r0, r1, [0, 4, 1, 5]), b.shuffle(r0, r1, [2, 6, 3, 7])]
+    const [low23, high23] = [b.shuffle(r2, r3, [0, 4, 1, 5]), b.shuffle(r2, r3, [2, 6, 3, 7])]
+    return [
+      b.shuffle(low01, low23, [0, 1, 4, 5]),
+      b.shuffle(low01, low23, [2, 3, 6, 7]),
+      b.shuffle(high01, high23, [0, 1, 4, 5]),
+      b.shuffle(high01, high23, [2, 3, 6, 7]),
+    ]
   }
 
   #gather(from: Source, start: Affine, k: Affine, count: number): Value {
@@ -135,7 +163,14 @@ class ContractKernel {
     const to = this.packedLeft!
     scope.b.loop({ start: block, stop: range.stop, limit: range.limit, step: tileRows }, (i) => {
       const base = scaleAffine(addAffine(i, scaleAffine(block, -1)), k)
-      scope.b.loop({ stop: k }, (at) => {
+      const square = this.group.contraction.lhs.inner === 1 && rows % width === 0 ? Math.floor(k / width) * width : 0
+      scope.b.loop({ stop: square, step: width }, (at) => {
+        for (let r = 0; r < rows; r += width)
+          this.#transpose(from, addAffine(i, r), at).forEach((vector, u) => {
+            scope.b.store(to, addAffine(addAffine(base, scaleAffine(addAffine(at, u), rows)), r), vector)
+          })
+      })
+      scope.b.loop({ start: square, stop: k }, (at) => {
         const place = addAffine(base, scaleAffine(at, rows))
         if (rows % width === 0)
           for (let r = 0; r < rows; r += width)

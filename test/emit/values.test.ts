@@ -64,6 +64,18 @@ const cases: { readonly [O in ValueOp]: readonly Case[] } = {
         b.insert(x!, lane === 0 ? 0 : lanes - 1, b.extract(y!, 1)),
     })),
   ),
+  shuffle: every.flatMap((dtype) =>
+    [0, 1].map((turn) => ({
+      operands: [dtype, dtype],
+      only: 'vector' as const,
+      build: (b: KernelBuilder, [x, y]: readonly Value[], lanes: number) =>
+        b.shuffle(
+          x!,
+          y!,
+          Array.from({ length: lanes }, (_, i) => (2 * i + 1 + turn * lanes) % (2 * lanes)),
+        ),
+    })),
+  ),
   add: binary('add', [...floats, ...words]),
   subtract: binary('subtract', [...floats, ...words]),
   multiply: binary('multiply', [...floats, ...words]),

@@ -115,6 +115,12 @@ export class Code {
     if (lane !== undefined) this.#bytes.byte(lane)
   }
 
+  /** i8x16.shuffle: sixteen places in two vectors end to end. */
+  shuffle(bytes: readonly number[]): void {
+    this.instruction('i8x16.shuffle')
+    for (const byte of bytes) this.#bytes.byte(byte)
+  }
+
   lane(instruction: Instruction, lane: number): void {
     this.instruction(instruction)
     this.#bytes.byte(lane)

@@ -114,6 +114,7 @@ export const opcodes = {
   'v128.load64_splat': simd(0x0a),
   'v128.store': simd(0x0b),
   'v128.const': simd(0x0c),
+  'i8x16.shuffle': simd(0x0d),
   'i32x4.splat': simd(0x11),
   'f32x4.splat': simd(0x13),
   'f64x2.splat': simd(0x14),

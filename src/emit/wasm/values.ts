@@ -204,6 +204,12 @@ export const valueRows: { readonly [O in ValueOp]: Row<O> } = {
       code.instruction('i32.and')
     } else code.lane('i32x4.extract_lane', x.attrs.lane)
   },
+  shuffle: (code, x) => {
+    x.push(0)
+    x.push(1)
+    const bytes = 16 / x.type.lanes
+    code.shuffle(x.attrs.lanes.flatMap((lane) => Array.from({ length: bytes }, (_, i) => lane * bytes + i)))
+  },
   insert: (code, x) => {
     const { dtype, lanes } = x.type
     x.push(0)
