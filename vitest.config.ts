@@ -8,5 +8,12 @@ export default defineConfig({
       '@gradus/datasets': fileURLToPath(new URL('./datasets/src/index.ts', import.meta.url)),
     },
   },
-  test: { include: ['test/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000, pool: 'forks', env: { GRADUS_VERIFY: '1' } },
+  test: {
+    include: ['test/**/*.test.ts'],
+    reporters: ['default', './test/support/summary-reporter.ts'],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    pool: 'forks',
+    env: { GRADUS_VERIFY: '1' },
+  },
 })
