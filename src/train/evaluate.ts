@@ -1,0 +1,137 @@
+/**
+ * @file evaluate: the scores of a network on data, in inference mode; exact means over samples, whatever the batches.
+ * In: network, data, a loss and metrics. Out: { loss, ...metrics }.
+ *
+ * await evaluate(net, test, { loss: loss.crossEntropy, metrics: { accuracy: metrics.accuracy } })
+ */
+import { ValueError } from '../base/errors.js'
+import { BatchBuffer, batchSizeOf } from '../data/batches.js'
+import { type Dataset, sampleCount } from '../data/column.js'
+import { type DataSource, datasetOf } from '../data/source.js'
+import type { Metric } from '../metrics/metric.js'
+import { initialize } from '../nn/module.js'
+import {
+  type BatchProgram,
+  Breath,
+  batchWeight,
+  evaluationProgram,
+  metricsOf,
+  outputShape,
+  ScoreTotal,
+} from './program.js'
+import type { Loss, Metrics, Net, NoMetrics, Scores } from './types.js'
+
+export interface EvaluateOptions<M extends Metrics = Metrics> {
+  readonly loss?: Loss
+  readonly metrics?: M
+  /** Samples in a batch; 512 by default. It changes nothing but the time. */
+  readonly batchSize?: number | 'full'
+  readonly signal?: AbortSignal
+}
+
+/** Samples at a time where nothing is learned: enough to keep the matrix products busy. */
+export const evaluationBatch = 512
+
+/**
+ * The mean loss and the metrics over all samples, without dropout. Without a loss there is no `loss` in the scores.
+ * Equal networks, losses and metrics share a compiled program. Rejects when the signal aborts.
+ */
+export async function evaluate<M extends Metrics = NoMetrics>(
+  net: Net,
+  data: DataSource,
+  options: EvaluateOptions<M>,
+): Promise<Scores<M>> {
+  const dataset = datasetOf(data, 'data')
+  const metrics = metricsOf('evaluate', options.metrics)
+  if (!options.loss && metrics.size === 0)
+    throw new ValueError('evaluate', 'has nothing to compute', { hint: 'Give a loss, or metrics.' })
+  outputShape('evaluate', net, dataset.input, 1, 'the data')
+  const evaluator = evaluatorFor(net, options.loss, options.metrics ?? {}, metrics)
+  return (await evaluator.run(dataset, options)) as Scores<M>
+}
+
+/** A network, a loss and metrics, compiled once for all data that are stored alike. */
+export class Evaluator {
+  readonly #net: Net
+  readonly #loss: Loss | undefined
+  readonly #metrics: ReadonlyMap<string, Metric>
+  readonly #programs = new Map<string, BatchProgram>()
+
+  constructor(net: Net, loss: Loss | undefined, metrics: ReadonlyMap<string, Metric>) {
+    this.#net = net
+    this.#loss = loss
+    this.#metrics = metrics
+    initialize(net)
+  }
+
+  async run(dataset: Dataset, options: { batchSize?: number | 'full'; signal?: AbortSignal } = {}): Promise<Scores> {
+    const count = sampleCount(dataset)
+    const size = batchSizeOf('evaluate', options.batchSize ?? evaluationBatch, count)
+    const program = this.#program(dataset)
+    const total = new ScoreTotal(this.#metrics)
+    const breath = new Breath()
+    let buffer = new BatchBuffer(dataset, size)
+    for (let from = 0; from < count; from += size) {
+      if (breath.due) await breath.take()
+      options.signal?.throwIfAborted()
+      const to = Math.min(count, from + size)
+      if (to - from < size) buffer = new BatchBuffer(dataset, to - from)
+      buffer.fill(undefined, from, to)
+      total.add(program(...buffer.tensors), batchWeight(buffer.tensors, to - from))
+    }
+    return total.scores(this.#loss !== undefined)
+  }
+
+  #program(dataset: Dataset): BatchProgram {
+    const { input, target } = dataset
+    const kind = [input.scale, input.offset, target.scale, target.offset].join()
+    let program = this.#programs.get(kind)
+    if (!program) {
+      program = evaluationProgram(this.#net, withoutData(dataset), this.#loss, this.#metrics)
+      this.#programs.set(kind, program)
+    }
+    return program
+  }
+}
+
+/** A program keeps what it was traced with; that should not be the data themselves. */
+function withoutData(dataset: Dataset): Dataset {
+  const bare = ({ data, shape, scale, offset }: Dataset['input']) => ({
+    data: data.subarray(0, 0),
+    shape,
+    scale,
+    offset,
+  })
+  return { input: bare(dataset.input), target: bare(dataset.target) }
+}
+
+interface Known {
+  readonly loss: Loss | undefined
+  readonly metrics: Metrics
+  readonly evaluator: Evaluator
+}
+const known = new WeakMap<Net, Known[]>()
+/** Evaluators kept for a network: validation in a loop of one's own should not compile every time. */
+const kept = 4
+
+function evaluatorFor(
+  net: Net,
+  loss: Loss | undefined,
+  metrics: Metrics,
+  prepared: ReadonlyMap<string, Metric>,
+): Evaluator {
+  const list = known.get(net) ?? []
+  known.set(net, list)
+  const names = Object.keys(metrics)
+  const index = list.findIndex(
+    (one) =>
+      one.loss === loss &&
+      Object.keys(one.metrics).length === names.length &&
+      names.every((name) => one.metrics[name] === metrics[name]),
+  )
+  const found = index < 0 ? undefined : list.splice(index, 1)[0]!
+  const entry = found ?? { loss, metrics: { ...metrics }, evaluator: new Evaluator(net, loss, prepared) }
+  list.unshift(entry)
+  list.length = Math.min(list.length, kept)
+  return entry.evaluator
+}

@@ -1,0 +1,93 @@
+/**
+ * @file A run of training: an async iterable of its epochs, and a promise of its history. It starts once, when it is first
+ * iterated or awaited; each consumer sees every epoch; leaving the loop ends the run.
+ *
+ * for await (const epoch of run) if (epoch.train.loss < 0.1) break
+ * const history = await run                                        // the epochs so far
+ */
+import type { History } from './types.js'
+
+/** What the training itself sees of the run. */
+export interface RunControl {
+  /** Set when a consumer has left: the epoch under way is given up. */
+  left: boolean
+}
+
+export class Run<E> implements AsyncIterable<E>, PromiseLike<History<E>> {
+  readonly #epochs: E[]
+  readonly #work: AsyncGenerator<E, void, void>
+  readonly #control: RunControl
+  readonly #describe: () => History<E>
+  #pending: Promise<boolean> | undefined
+  #over = false
+  #failure: { readonly error: unknown } | undefined
+
+  /** `work` makes the epochs one by one, and puts things in order when it is ended early; `describe` gives the history. */
+  constructor(epochs: E[], work: AsyncGenerator<E, void, void>, control: RunControl, describe: () => History<E>) {
+    this.#epochs = epochs
+    this.#work = work
+    this.#control = control
+    this.#describe = describe
+  }
+
+  /** What has been done so far; also after a failure. */
+  get history(): History<E> {
+    return this.#describe()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<E, void, void> {
+    let next = 0
+    try {
+      for (;;) {
+        if (next < this.#epochs.length) yield this.#epochs[next++]!
+        else if (!(await this.#advance())) return
+      }
+    } finally {
+      await this.#leave()
+    }
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: a run is awaited for its history
+  then<A = History<E>, B = never>(
+    fulfilled?: ((history: History<E>) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#finish().then(fulfilled, rejected)
+  }
+
+  async #finish(): Promise<History<E>> {
+    while (await this.#advance());
+    return this.#describe()
+  }
+
+  /** One more epoch; false when there are no more. All that wait share one. */
+  #advance(): Promise<boolean> {
+    if (this.#failure) return Promise.reject(this.#failure.error)
+    if (this.#over) return Promise.resolve(false)
+    this.#pending ??= this.#work
+      .next()
+      .then(
+        ({ done, value }) => {
+          if (done) this.#over = true
+          else this.#epochs.push(value)
+          return !done
+        },
+        (error: unknown) => {
+          this.#over = true
+          this.#failure = { error }
+          throw error
+        },
+      )
+      .finally(() => {
+        this.#pending = undefined
+      })
+    return this.#pending
+  }
+
+  async #leave(): Promise<void> {
+    if (this.#over) return
+    this.#over = true
+    this.#control.left = true
+    await this.#work.return()
+  }
+}

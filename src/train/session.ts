@@ -1,0 +1,287 @@
+/**
+ * @file The work of `fit`: preparation, the epochs, their batches, validation, early stopping, and what is put in order
+ * at the end, however it comes. In: network and options. Out: epochs, one by one.
+ */
+import { ValueError } from '../base/errors.js'
+import { BatchBuffer, batchSizeOf, permutation } from '../data/batches.js'
+import { checkLabels, type Dataset, sampleCount, splitIndices, subset } from '../data/column.js'
+import { converted, datasetOf, valueType } from '../data/source.js'
+import { crossEntropy } from '../loss/cross-entropy.js'
+import type { Metric } from '../metrics/metric.js'
+import { initialize } from '../nn/module.js'
+import { Optimizer } from '../optim/optimizer.js'
+import { RandomGenerator } from '../trace/random.js'
+import { checkSeed, defaultSeed } from '../trace/seed.js'
+import { leaf, type Tensor } from '../trace/tensor.js'
+import { evaluateTensor } from '../trace/value.js'
+import { EarlyStopping } from './early-stopping.js'
+import { Evaluator } from './evaluate.js'
+import type { FitOptions } from './fit.js'
+import {
+  type BatchResult,
+  Breath,
+  batchWeight,
+  metricsOf,
+  outputShape,
+  ScoreTotal,
+  trainingProgram,
+} from './program.js'
+import { type Progress, progressLine } from './progress.js'
+import type { RunControl } from './run.js'
+import type { Best, Epoch, History, Net, Scores } from './types.js'
+
+/** Runs a batch: fills the buffers, calls the step. */
+type Step = (buffer: BatchBuffer) => BatchResult
+
+/** What is made of the options once the run starts. */
+interface Prepared {
+  readonly train: Dataset
+  readonly validation: Dataset | undefined
+  readonly optimizer: Optimizer | undefined
+  readonly step: Step
+  readonly size: number
+  readonly batches: number
+  readonly buffer: BatchBuffer
+  readonly lastBuffer: BatchBuffer
+  readonly stopping: EarlyStopping | undefined
+}
+
+export class Session {
+  readonly #net: Net
+  readonly #options: FitOptions
+  readonly #control: RunControl
+  readonly #metrics: ReadonlyMap<string, Metric>
+  readonly #stopping: EarlyStopping | undefined
+  readonly #progress: Progress | undefined
+  readonly #seed: number
+  readonly #limit: number
+  readonly #start = performance.now()
+  #seconds: number | undefined
+  #stopped: History['stopped'] = 'running'
+  #restored = false
+
+  constructor(net: Net, options: FitOptions, control: RunControl) {
+    const { earlyStopping, progress } = options
+    this.#net = net
+    this.#options = options
+    this.#control = control
+    this.#metrics = metricsOf('fit', options.metrics)
+    this.#stopping =
+      earlyStopping instanceof EarlyStopping ? earlyStopping : earlyStopping && new EarlyStopping(earlyStopping)
+    this.#progress = progress === true ? progressLine() : progress || undefined
+    this.#seed = checkSeed('fit', options.seed ?? defaultSeed())
+    this.#limit = options.epochs ?? (this.#stopping ? 100 : 10)
+    this.#checkStopping()
+  }
+
+  history<E>(epochs: readonly E[]): History<E> {
+    return {
+      epochs: [...epochs],
+      best: this.#stopping?.best ?? bestOf(epochs as readonly Epoch[]),
+      stopped: this.#stopped,
+      restored: this.#restored,
+      seed: this.#seed,
+      seconds: this.#seconds ?? (performance.now() - this.#start) / 1000,
+    }
+  }
+
+  async *epochs(): AsyncGenerator<Epoch, void, void> {
+    const done: Epoch[] = []
+    try {
+      const prepared = this.#prepare()
+      const evaluator = prepared.validation && new Evaluator(this.#net, this.#options.loss, this.#metrics)
+      this.#progress?.start?.({ epochs: this.#limit, batches: prepared.batches })
+      while (done.length < this.#limit) {
+        const epoch = await this.#epoch(done.length + 1, prepared, evaluator)
+        if (!epoch) return
+        done.push(epoch)
+        const stop = prepared.stopping?.update(epoch as object as Record<string, unknown>, this.#net)
+        this.#progress?.epoch?.(epoch)
+        if (stop) this.#stopped = 'earlyStopping'
+        yield epoch
+        if (stop) return
+      }
+      this.#stopped = 'finished'
+    } catch (error) {
+      this.#stopped = 'failed'
+      throw error
+    } finally {
+      if (this.#stopped === 'running') this.#stopped = this.#options.signal?.aborted ? 'aborted' : 'left'
+      if (this.#stopping?.restoreBest && this.#stopping.best) this.#restored = this.#stopping.restore()
+      this.#seconds = (performance.now() - this.#start) / 1000
+      this.#progress?.end?.(this.history(done))
+    }
+  }
+
+  /** One epoch; undefined where it was given up. */
+  async #epoch(number: number, prepared: Prepared, evaluator: Evaluator | undefined): Promise<Epoch | undefined> {
+    const { train, validation, optimizer, step, size, batches, buffer, lastBuffer } = prepared
+    const start = performance.now()
+    const count = sampleCount(train)
+    const shuffle = (this.#options.shuffle ?? true) && batches > 1
+    const order = shuffle ? permutation(count, this.#seed, number) : undefined
+    const total = new ScoreTotal(this.#metrics)
+    const breath = new Breath()
+    for (let batch = 0; batch < batches; batch++) {
+      if (breath.due) {
+        this.#progress?.batch?.({ epoch: number, epochs: this.#limit, batch, batches, loss: total.loss })
+        await breath.take()
+      }
+      if (this.#ended) return undefined
+      const [from, to] = [batch * size, Math.min(count, (batch + 1) * size)]
+      const buffers = to - from < size ? lastBuffer : buffer
+      buffers.fill(order, from, to)
+      const loss = total.add(step(buffers), batchWeight(buffers.tensors, to - from))
+      if (!Number.isFinite(loss)) this.#notFinite(loss, number, batch, prepared, (i) => (order ? order[i]! : i))
+    }
+    const scores = total.scores(true)
+    const learningRate = optimizer?.learningRate
+    const validated = validation && (await this.#validate(evaluator!, validation))
+    if (validation && !validated) return undefined
+    const seconds = (performance.now() - start) / 1000
+    return { epoch: number, train: scores, validation: validated, learningRate, seconds }
+  }
+
+  async #validate(evaluator: Evaluator, validation: Dataset): Promise<Scores | undefined> {
+    const { signal } = this.#options
+    try {
+      return await evaluator.run(validation, { signal })
+    } catch (error) {
+      if (signal?.aborted) return undefined
+      throw error
+    }
+  }
+
+  get #ended(): boolean {
+    return this.#control.left || this.#options.signal?.aborted === true
+  }
+
+  #prepare(): Prepared {
+    const { loss, optimizer: given, step: own, batchSize = 32 } = this.#options
+    const net = this.#net
+    const { train, validation } = this.#data()
+    const count = sampleCount(train)
+    const size = batchSizeOf('fit', batchSize, count)
+    const batches = Math.ceil(count / size)
+    initialize(net, { seed: this.#seed })
+    const output = outputShape('fit', net, train.input, size, 'train')
+    if (validation) outputShape('fit', net, validation.input, 1, 'validation')
+    if ((loss as unknown) === crossEntropy) {
+      const classes = output[output.length - 1]!
+      for (const [name, { target }] of Object.entries(validation ? { train, validation } : { train }))
+        if (target.shape.length === output.length - 1 && valueType(target, 'target') === 'int32')
+          checkLabels(target, classes, name)
+    }
+    const optimizer = given instanceof Optimizer ? given : given?.init(net)
+    const buffer = new BatchBuffer(train, size)
+    const rest = count - (batches - 1) * size
+    const lastBuffer = rest < size ? new BatchBuffer(train, rest) : buffer
+    let step: Step
+    if (own) step = ownStep(own, train)
+    else {
+      const random = new RandomGenerator(this.#seed)
+      const program = trainingProgram(net, train, loss!, optimizer!, this.#metrics, random)
+      step = (buffers) => program(...buffers.tensors)
+      // Both programs are made before the first step: the last, smaller batch must not be a surprise.
+      program.explain(buffer.tensors)
+      if (lastBuffer !== buffer) program.explain(lastBuffer.tensors)
+    }
+    return { train, validation, optimizer, step, size, batches, buffer, lastBuffer, stopping: this.#stopping }
+  }
+
+  #data(): { train: Dataset; validation: Dataset | undefined } {
+    const { validation, validationSplit } = this.#options
+    const train = datasetOf(this.#options.train, 'train')
+    if (validationSplit === undefined) return { train, validation: validation && datasetOf(validation, 'validation') }
+    const labels = train.target.shape.length === 1 && valueType(train.target, 'target') === 'int32'
+    const shares = { train: 1 - validationSplit, validation: validationSplit, test: 0 }
+    const parts = splitIndices(sampleCount(train), shares, this.#seed, labels ? train.target.data : undefined)
+    if (parts.train.length === 0 || parts.validation.length === 0)
+      throw new ValueError(
+        'fit',
+        `${sampleCount(train)} samples are too few for a validationSplit of ${validationSplit}`,
+      )
+    return { train: subset(train, parts.train), validation: subset(train, parts.validation) }
+  }
+
+  #checkStopping(): void {
+    const stopping = this.#stopping
+    if (!stopping) return
+    const { validation, validationSplit, loss, step } = this.#options
+    const [part, name] = stopping.metric.split('.')
+    const hasValidation = validation !== undefined || validationSplit !== undefined
+    if (part === 'validation' && !hasValidation)
+      throw new ValueError('fit', `early stopping looks at ${stopping.metric}, but there are no validation data`, {
+        hint: "Give validation or validationSplit, or another metric: earlyStopping: { metric: 'train.loss' }.",
+      })
+    if (part === 'validation' && name === 'loss' && !loss && step)
+      throw new ValueError('fit', 'early stopping looks at validation.loss, but there is no loss', {
+        hint: 'Give the loss beside the step.',
+      })
+    const metric = name === undefined ? undefined : this.#metrics.get(name)
+    const better = name === 'loss' ? 'lower' : metric?.better
+    if (better) stopping.assume(better === 'higher' ? 'max' : 'min')
+  }
+
+  #notFinite(loss: number, epoch: number, batch: number, prepared: Prepared, rowOf: (i: number) => number): never {
+    const { train, size, batches, optimizer } = prepared
+    const bad = unknownLabel(this.#net, train, batch * size, Math.min(sampleCount(train), (batch + 1) * size), rowOf)
+    const rate = optimizer ? ` (it is ${optimizer.learningRate})` : ''
+    throw new ValueError('fit', `the loss is ${loss} in epoch ${epoch}, batch ${batch + 1} of ${batches}`, {
+      hint:
+        bad ??
+        `Lower the learning rate${rate}, standardise the inputs, or clip gradients: optim.chain(optim.clipByGlobalNorm(1), ...).`,
+    })
+  }
+}
+
+/** Calls a step of the user's with what `batches` would give. */
+function ownStep(step: (input: Tensor, target: Tensor) => Tensor, { input, target }: Dataset): Step {
+  return ({ tensors }) => {
+    const [x, y] = [[tensors[0], input, 'input'] as const, [tensors[1], target, 'target'] as const].map(
+      ([tensor, samples, role]) => {
+        const stored = evaluateTensor(tensor!)
+        const values = converted(stored, samples, role)
+        // What the step keeps must not change with the next batch.
+        return leaf(
+          values === stored ? (stored.slice() as typeof stored) : values,
+          tensor!.shape,
+          valueType(samples, role),
+        )
+      },
+    )
+    return { loss: step(x!, y!), sums: {} }
+  }
+}
+
+/** Says which label is none of the network's classes, if there is one in a batch. */
+function unknownLabel(
+  net: Net,
+  train: Dataset,
+  from: number,
+  to: number,
+  rowOf: (i: number) => number,
+): string | undefined {
+  const { data, shape } = train.target
+  if (shape.length !== 1 || valueType(train.target, 'target') !== 'int32') return undefined
+  const output = outputShape('fit', net, train.input, 1, 'train')
+  const classes = output[output.length - 1]!
+  if (output.length < 2 || classes < 2) return undefined
+  for (let i = from; i < to; i++) {
+    const label = data[rowOf(i)]!
+    if (label < 0 || label >= classes)
+      return `The label in row ${rowOf(i)} is ${label}, the network has classes 0..${classes - 1}.`
+  }
+  return undefined
+}
+
+/** Without early stopping: by the validation loss, or the training loss. */
+function bestOf(epochs: readonly Epoch[]): Best | undefined {
+  let best: Best | undefined
+  for (const { epoch, train, validation } of epochs) {
+    const metric = validation?.loss === undefined ? 'train.loss' : 'validation.loss'
+    const value = validation?.loss ?? train.loss
+    if (!best || value < best.value) best = { epoch, metric, value }
+  }
+  return best
+}
