@@ -153,7 +153,8 @@ class Builder {
     },
     select: () => {
       const a = this.tensor(this.orderedDtype())
-      return select(this.tensor('bool', a.type.shape), a, this.like(a))
+      const mask = this.tensor('bool', a.type.shape)
+      return select(this.chance(0.2) ? unary('not', mask) : mask, a, this.like(a))
     },
     fma: () => {
       if (!this.floats().includes('float32')) return undefined
@@ -296,7 +297,7 @@ class Builder {
     if (same.length > 0 && this.chance(0.3)) return convert(this.choose(same), dtype)
     const stretched = this.#pool.filter((node) => node.type.dtype === dtype && broadcasts(node.type.shape, shape))
     if (stretched.length > 0 && this.chance(0.5)) return broadcastTo(this.choose(stretched), shape)
-    if (this.chance(0.3)) return full(this.value(dtype), dtype, shape)
+    if (this.chance(0.3)) return full(this.chance(0.5) ? this.choose(neutral) : this.value(dtype), dtype, shape)
     return this.leaf(dtype, shape)
   }
 
@@ -390,6 +391,8 @@ class Builder {
   }
 }
 
+/** What rewrite rules look for. */
+const neutral = [0, -0, 1, -1, 2]
 const specials = [
   0,
   -0,

@@ -12,6 +12,7 @@ import {
   full,
   multiply,
   negate,
+  pad,
   reduce,
   reshape,
   select,
@@ -57,11 +58,12 @@ describe('simplify', () => {
     'x · 0 (NaN)': multiply(x, filled(0)),
     'x / 3': divide(x, filled(3)),
     'x − x': subtract(x, x),
+    '−0 padded with 0': pad(filled(-0), [0, 0], [1, 0], 0),
     'a float64 round trip through float32': convert(convert(convert(x, 'float64'), 'float32'), 'float64'),
   }
   test.each(Object.keys(different))('%s stays', (name) => {
     const output = different[name]!
-    expect(simplified([x, y], output).length).toBeGreaterThan(1)
+    expect(simplified([x, y], output).join()).toContain(` ${output.op} `)
   })
 
   test('a schedule of scalars is computed on one element, constants before the program runs', () => {
