@@ -171,7 +171,8 @@ export const typeRules: { readonly [O in Op]: TypeRule<O> } = {
     return { dtype: x!.dtype, shape: shape.map((n, i) => low[i]! + n + Math.max(0, n - 1) * interior[i]! + high[i]!) }
   },
   concatenate: (operands, { axis }) => {
-    const first = operands[0]!
+    const first = operands[0]
+    if (!first) throw new ShapeError('concatenate', 'given no tensors')
     for (const other of operands) {
       if (other.dtype !== first.dtype)
         throw new DtypeError('concatenate', `dtypes differ, ${operands.map((o) => o.dtype).join(', ')}`)
@@ -189,8 +190,8 @@ export const typeRules: { readonly [O in Op]: TypeRule<O> } = {
     }
   },
   reverse: ([x], { axes }) => {
-    if (axes.some((axis) => !(axis >= 0 && axis < x!.shape.length)))
-      throw new ShapeError('reverse', `axes [${axes}] are not in ${formatShape(x!.shape)}`)
+    if (new Set(axes).size !== axes.length || axes.some((axis) => !(axis >= 0 && axis < x!.shape.length)))
+      throw new ShapeError('reverse', `axes [${axes}] are not distinct axes of ${formatShape(x!.shape)}`)
     return x!
   },
   reduce: ([x], { kind, axes, order }) => {
@@ -208,6 +209,12 @@ export const typeRules: { readonly [O in Op]: TypeRule<O> } = {
   contract: ([lhs, rhs], attrs) => {
     const { lhsBatch, rhsBatch, lhsContract, rhsContract } = attrs
     demand('contract', lhs!, floats)
+    for (const [type, axes] of [
+      [lhs!, [...lhsBatch, ...lhsContract]],
+      [rhs!, [...rhsBatch, ...rhsContract]],
+    ] as const)
+      if (new Set(axes).size !== axes.length || axes.some((axis) => !(axis >= 0 && axis < type.shape.length)))
+        throw new ShapeError('matmul', `axes [${axes}] are not distinct axes of ${formatShape(type.shape)}`)
     if (lhs!.dtype !== rhs!.dtype)
       throw new DtypeError('matmul', `operands have different dtypes, ${formatType(lhs!)} and ${formatType(rhs!)}`)
     const pick = (type: TensorType, axes: readonly number[]): Shape => axes.map((axis) => type.shape[axis]!)

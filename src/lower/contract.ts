@@ -18,7 +18,8 @@ import { flopsOf } from './values.js'
 
 /** Rows of a tile. With two vectors of columns it fits V8's sixteen vector registers; larger tiles spill. */
 const tileRows = 4
-const tileVectors = 2
+/** Two vectors of columns for four rows or three; with fewer rows more columns keep as many sums in flight. */
+const vectorsFor = (rows: number): number => (rows >= 3 ? 2 : 8 / Math.max(1, rows))
 /** Bytes of packed rows of the left operand that are worked on at a time: a part of the second-level cache. */
 const blockBytes = 128 * 1024
 const kUnroll = 1
@@ -39,6 +40,7 @@ class ContractKernel {
   readonly scope: KernelScope
   readonly group: ContractGroup
   readonly width: number
+  readonly tileVectors: number
   readonly panel: number
   readonly segment: number
   readonly blockRows: number
@@ -52,7 +54,8 @@ class ContractKernel {
     const { m, n, k, rhs } = group.contraction
     const dtype = group.root.type.dtype
     this.width = dtype === 'float64' ? 2 : 4
-    this.panel = tileVectors * this.width
+    this.tileVectors = vectorsFor(m)
+    this.panel = this.tileVectors * this.width
     this.segment = group.root.attrs.order.segment
     const bytes = dtype === 'float64' ? 8 : 4
     this.blockRows = Math.min(
@@ -124,7 +127,7 @@ class ContractKernel {
         }
       })
     }
-    scope.b.loop({ stop: whole, step: panel }, (j) => pack(j, tileVectors, panel))
+    scope.b.loop({ stop: whole, step: panel }, (j) => pack(j, this.tileVectors, panel))
     if (whole < n) pack(affine(whole), Math.ceil((n - whole) / width), n - whole)
     return { buffer: to, at: (j, at) => addAffine(scaleAffine(j, k), at), freeStride: 1 }
   }
@@ -204,7 +207,7 @@ class ContractKernel {
     const whole = Math.floor(n / panel) * panel
     const column = (j: Affine, vectors: number, columns: number) =>
       this.#panelOf(b, block, range, rows, left, right, j, vectors, columns)
-    scope.b.loop({ stop: whole, step: panel }, (j) => column(j, tileVectors, panel))
+    scope.b.loop({ stop: whole, step: panel }, (j) => column(j, this.tileVectors, panel))
     if (whole < n) column(affine(whole), Math.ceil((n - whole) / width), n - whole)
   }
 
