@@ -92,22 +92,22 @@ export interface Elementwise {
   readonly keepsShape: true
 }
 
-type TakesOf<L> = L extends { readonly takes: (infer I extends Shape) | undefined } ? I : Shape
-type GivesOf<L, Before extends Shape> = L extends { readonly keepsShape: true }
+export type TakesOf<L> = L extends { readonly takes: (infer I extends Shape) | undefined } ? I : Shape
+export type GivesOf<L, Before extends Shape> = L extends { readonly keepsShape: true }
   ? Before
   : L extends { readonly gives: (infer O extends Shape) | undefined }
     ? O
     : Shape
 
 /** What stands before each layer. */
-type Befores<L extends readonly unknown[], Before extends Shape = Shape> = L extends readonly [
+export type Befores<L extends readonly unknown[], Before extends Shape = Shape> = L extends readonly [
   infer First,
   ...infer Rest,
 ]
   ? [Before, ...Befores<Rest, GivesOf<First, Before>>]
   : []
 
-type Fits<Before extends Shape, L> =
+export type Fits<Before extends Shape, L> =
   Unknown<Before> extends true
     ? unknown
     : Unknown<TakesOf<L>> extends true
@@ -118,9 +118,11 @@ type Fits<Before extends Shape, L> =
           ? unknown
           : `this layer takes ${Show<TakesOf<L>>}, the one before gives ${Show<Before>}`
 
+type At<T extends readonly Shape[], K> = K extends keyof T ? Extract<T[K], Shape> : Shape
+
 /** The layers themselves; one that does not fit has to be a message as well, and that is where tsc puts the error. */
 export type Chain<L extends readonly AnyFunction[]> = {
-  [K in keyof L]: L[K] & (K extends keyof Befores<L> ? Fits<Befores<L>[K] & Shape, L[K]> : unknown)
+  [K in keyof L]: L[K] & Fits<At<Befores<L>, K>, L[K]>
 }
 
 export type FirstTakes<L extends readonly unknown[]> = L extends readonly [infer First, ...infer Rest]

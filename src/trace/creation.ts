@@ -20,7 +20,7 @@ export interface TensorOptions<D extends DType> {
  * A tensor from numbers, nested arrays or a typed array. Numbers are float32 unless `dtype` says otherwise;
  * a typed array keeps its dtype; a shape may be given for flat data. Values are copied.
  */
-export function tensor<const S extends Shape, D extends DType = 'float32'>(
+export function tensor<const S extends Shape, const D extends DType = 'float32'>(
   values: ArrayLike<number>,
   options: { readonly dtype?: D; readonly shape: S },
 ): Tensor<S, D>
@@ -86,32 +86,32 @@ export interface FillOptions<D extends DType> {
 }
 
 /** A tensor of one value. */
-export const full = <const S extends Shape, D extends DType = 'float32'>(
+export const full = <const S extends Shape, const D extends DType = 'float32'>(
   shape: S,
   value: number,
   options: FillOptions<D> = {},
 ): Tensor<S, D> => record([], () => ops.full(value, options.dtype ?? 'float32', shape))
-export const zeros = <const S extends Shape, D extends DType = 'float32'>(
+export const zeros = <const S extends Shape, const D extends DType = 'float32'>(
   shape: S,
   options: FillOptions<D> = {},
 ): Tensor<S, D> => full(shape, 0, options)
-export const ones = <const S extends Shape, D extends DType = 'float32'>(
+export const ones = <const S extends Shape, const D extends DType = 'float32'>(
   shape: S,
   options: FillOptions<D> = {},
 ): Tensor<S, D> => full(shape, 1, options)
 /** 0, 1, ..., length − 1 as int32, or another dtype. */
-export const arange = <const N extends number, D extends DType = 'int32'>(
+export const arange = <const N extends number, const D extends DType = 'int32'>(
   length: N,
   options: FillOptions<D> = {},
 ): Tensor<readonly [N], D> => record([], () => ops.iota(options.dtype ?? 'int32', [length], 0))
 /** Element = its index along `axis`. */
-export const iota = <const S extends Shape, D extends DType = 'int32'>(
+export const iota = <const S extends Shape, const D extends DType = 'int32'>(
   shape: S,
   axis: number,
   options: FillOptions<D> = {},
 ): Tensor<S, D> => record([], () => ops.iota(options.dtype ?? 'int32', shape, axis < 0 ? axis + shape.length : axis))
 /** The identity matrix. */
-export const eye = <const N extends number, D extends DType = 'float32'>(
+export const eye = <const N extends number, const D extends DType = 'float32'>(
   size: N,
   options: FillOptions<D> = {},
 ): Tensor<readonly [N, N], D> =>

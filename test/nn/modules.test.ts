@@ -20,7 +20,10 @@ import { distance, numbers, runTraced, setVariable } from '../support/run.js'
 const draw = (initializer: Initializer, shape: readonly number[], seed = 1) =>
   Array.from(initializer(shape, 'float64', { seed, stream: 'w' }))
 const mean = (x: number[]) => x.reduce((s, v) => s + v, 0) / x.length
-const deviation = (x: number[]) => Math.sqrt(mean(x.map((v) => (v - mean(x)) ** 2)))
+const deviation = (x: number[]) => {
+  const center = mean(x)
+  return Math.sqrt(mean(x.map((v) => (v - center) ** 2)))
+}
 
 describe('names', () => {
   test('parameters are named by key paths, in the order of the model', () => {
