@@ -16,7 +16,7 @@ import { leaf, type Tensor } from '../trace/tensor.js'
 import { evaluateTensor } from '../trace/value.js'
 import { EarlyStopping } from './early-stopping.js'
 import { Evaluator } from './evaluate.js'
-import type { FitOptions } from './fit.js'
+import type { FitOptions } from './options.js'
 import {
   type BatchResult,
   Breath,

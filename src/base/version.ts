@@ -1,0 +1,2 @@
+/** @file The version of Gradus, as package.json has it (a test compares them); saved models name it. */
+export const gradusVersion = '0.1.0'

@@ -1,0 +1,66 @@
+/**
+ * @file Saving and loading the numbers of a network: a safetensors file whose names are the key paths, as PyTorch's are.
+ * In: a module. Out: a file, whole or not there; or the module with the file's numbers, all of them or none.
+ *
+ * await save(net, 'digits.safetensors'); await load(net, 'digits.safetensors')
+ */
+import { FileError } from '../base/errors.js'
+import { formatShape, type Shape, sameShape } from '../base/shape.js'
+import { initialize, type ModuleParts, state } from '../nn/module.js'
+import type { Variable } from '../trace/variable.js'
+import { readBytes, writeFile } from './files.js'
+import { readSafetensors, writeSafetensors } from './safetensors.js'
+
+/** A module, or variables by name, such as the state of an optimizer. */
+export type Saved = ModuleParts | ReadonlyMap<string, Variable>
+
+const variablesOf = (source: Saved): ReadonlyMap<string, Variable> =>
+  source instanceof Map ? (source as ReadonlyMap<string, Variable>) : state(source as ModuleParts)
+
+/** Writes all variables of a network, also those that are not trained. A shared one is written once, under its first path. */
+export async function save(net: Saved, file: string): Promise<void> {
+  await writeFile(file, modelBytes(net))
+}
+
+/**
+ * Reads a file into a network. Strict: throws FileError with every name that is missing or unexpected and every shape or dtype
+ * that differs, all at once, and then nothing has been changed. Float16 and bfloat16 in the file count as float32.
+ */
+export async function load(net: Saved, file: string): Promise<void> {
+  loadBytes(net, await readBytes(file), file)
+}
+
+/** What `save` writes. */
+export function modelBytes(net: Saved): Uint8Array<ArrayBuffer> {
+  if (!(net instanceof Map)) initialize(net as ModuleParts)
+  const tensors = [...variablesOf(net)].map(([name, variable]) => {
+    const { dtype, shape, storage } = variable
+    return [name, { dtype, shape: shape as Shape, data: storage.read() }] as const
+  })
+  return writeSafetensors(new Map(tensors))
+}
+
+/** What `load` does, for bytes from elsewhere; `source` is for messages. */
+export function loadBytes(net: Saved, bytes: Uint8Array, source = 'safetensors'): void {
+  const { tensors } = readSafetensors(bytes, source)
+  const variables = variablesOf(net)
+  const faults: string[] = []
+  for (const [name, { shape, dtype }] of variables) {
+    const stored = tensors.get(name)
+    const wanted = `${dtype}${formatShape(shape as Shape)}`
+    if (!stored) faults.push(`'${name}' (${wanted}) is missing`)
+    else if (!sameShape(stored.shape, shape as Shape) || stored.dtype !== dtype)
+      faults.push(`'${name}' is ${stored.dtype}${formatShape(stored.shape)}, the network has ${wanted}`)
+  }
+  for (const [name, { dtype, shape }] of tensors)
+    if (!variables.has(name)) faults.push(`'${name}' (${dtype}${formatShape(shape)}) is unexpected`)
+  if (faults.length > 0)
+    throw new FileError(source, `does not fit the network:\n  ${faults.join('\n  ')}\n`, {
+      hint: 'Nothing was loaded. Build the network as it was when it was saved.',
+    })
+  for (const [name, variable] of variables) {
+    // Its values will be replaced, but a variable needs some to have a storage.
+    variable.initialize(0, name)
+    variable.storage.write(tensors.get(name)!.data)
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * @file What `fit` may be told, and the checks that need nothing else. In: options. Out: an error, or nothing.
+ */
+import { ValueError } from '../base/errors.js'
+import type { DataSource } from '../data/source.js'
+import { Optimizer, type OptimizerSpec } from '../optim/optimizer.js'
+import type { Tensor } from '../trace/tensor.js'
+import { type EarlyStopping, type EarlyStoppingOptions, unknownOption } from './early-stopping.js'
+import type { Progress } from './progress.js'
+import type { Loss, Metrics } from './types.js'
+
+export interface FitOptions<
+  M extends Metrics = Metrics,
+  V extends DataSource | undefined = DataSource | undefined,
+  S extends number | undefined = number | undefined,
+> {
+  readonly train: DataSource
+  /** Looked at after each epoch, never learned from. */
+  readonly validation?: V
+  /** The share of the training data to set aside as validation data, chosen by the seed, equal for all classes. */
+  readonly validationSplit?: S
+  /** The mean error of a batch. Needed, unless `step` is given. */
+  readonly loss?: Loss
+  /** Needed, unless `step` is given. One that was initialised with some of the parameters trains only those. */
+  readonly optimizer?: OptimizerSpec | Optimizer
+  readonly metrics?: M
+  /** How often to go through the training data: 10 by default, at most 100 with early stopping. */
+  readonly epochs?: number
+  /** 32 by default; 1 is stochastic gradient descent, 'full' one step an epoch. */
+  readonly batchSize?: number | 'full'
+  /** Draws parameters that have no values yet, the order of the samples and dropout: the same seed, the same bits. */
+  readonly seed?: number
+  /** A new order each epoch; true by default. */
+  readonly shuffle?: boolean
+  readonly earlyStopping?: EarlyStoppingOptions | EarlyStopping
+  /** Aborting ends the run between two steps; awaiting it gives the history so far. */
+  readonly signal?: AbortSignal
+  /** true: a line in the terminal, or one line an epoch where there is none; or an object that is told. */
+  readonly progress?: boolean | Progress
+  /** A compiled step of one's own, called with each batch instead of one made of loss and optimizer. Returns its error. */
+  readonly step?: (input: Tensor, target: Tensor) => Tensor
+}
+
+const optionNames: readonly (keyof FitOptions)[] = [
+  'train',
+  'validation',
+  'validationSplit',
+  'loss',
+  'optimizer',
+  'metrics',
+  'epochs',
+  'batchSize',
+  'seed',
+  'shuffle',
+  'earlyStopping',
+  'signal',
+  'progress',
+  'step',
+]
+
+/** Throws for options that are unknown, missing or out of range. */
+export function checkOptions(options: FitOptions): void {
+  const fail = (fault: string, hint: string): never => {
+    throw new ValueError('fit', fault, { hint })
+  }
+  for (const name of Object.keys(options))
+    if (!(optionNames as readonly string[]).includes(name)) throw unknownOption('fit', name, optionNames)
+  const { train, validation, validationSplit, loss, optimizer, epochs, batchSize, step } = options
+  if (train === undefined) fail('there are no training data', 'Give train: { input, target } or [inputs, targets].')
+  if (validation !== undefined && validationSplit !== undefined)
+    fail('both validation and validationSplit are given', 'Give one of them.')
+  if (validationSplit !== undefined && !(validationSplit > 0 && validationSplit < 1))
+    fail(
+      `validationSplit is ${validationSplit}`,
+      'It is a share of the training data, above 0 and below 1, such as 0.2.',
+    )
+  if (epochs !== undefined && (!Number.isInteger(epochs) || epochs < 1))
+    fail(`epochs must be a whole number above 0, not ${epochs}`, 'How often to go through the data.')
+  if (batchSize !== undefined && batchSize !== 'full' && (!Number.isInteger(batchSize) || batchSize < 1))
+    fail(`the batch size must be a whole number above 0, or 'full', not ${String(batchSize)}`, '32 is usual.')
+  if (step === undefined) {
+    if (typeof loss !== 'function') fail('there is no loss', 'Give one, such as loss: loss.crossEntropy.')
+    if (!(optimizer instanceof Optimizer) && typeof optimizer?.init !== 'function')
+      fail('there is no optimizer', 'Give one, such as optimizer: optim.adam({ learningRate: 1e-3 }).')
+  } else if (typeof step !== 'function')
+    fail('step is no function', 'Give a compiled one: compile((input, target) => error).')
+}
