@@ -83,7 +83,7 @@ async function syncFolder(folder: string): Promise<void> {
   await handle?.close().catch(() => {})
 }
 
-function writeError(path: string, cause: NodeJS.ErrnoException): FileError {
+export function writeError(path: string, cause: NodeJS.ErrnoException): FileError {
   const faults: Record<string, string> = {
     ENOSPC: 'the disk is full',
     EDQUOT: 'the disk quota is used up',

@@ -81,7 +81,7 @@ export async function assessTable(plan: TablePlan, net: Net): Promise<TableScore
     confusion: found['confusion'] as number[][],
     baseline: {
       prediction: target.classes[majority]!,
-      accuracy: test.target.data.reduce((hits: number, label) => hits + Number(label === majority), 0) / rows,
+      accuracy: mean(Array.from(test.target.data, (label) => Number(label === majority))),
     },
   }
 }

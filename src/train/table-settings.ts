@@ -8,7 +8,18 @@
 import { nearest, ValueError } from '../base/errors.js'
 import type { Task } from '../data/preprocess-plan.js'
 import * as losses from '../loss/index.js'
-import * as optim from '../optim/index.js'
+import {
+  adagrad,
+  adam,
+  adamW,
+  type LearningRate,
+  momentum,
+  nesterov,
+  notBias,
+  type OptimizerSpec,
+  rmsprop,
+  sgd,
+} from '../optim/index.js'
 import { checkSeed } from '../trace/seed.js'
 import { type ActivationName, activations } from './mlp.js'
 import type { Loss } from './types.js'
@@ -30,8 +41,9 @@ export const tableLossNames: readonly TableLossName[] = [
   'huber',
 ]
 
-export const optimizerNames = ['adamW', 'adam', 'sgd', 'momentum', 'nesterov', 'adagrad', 'rmsprop'] as const
-export type OptimizerName = (typeof optimizerNames)[number]
+const optimizers = { adamW, adam, sgd, momentum, nesterov, adagrad, rmsprop } as const
+export type OptimizerName = keyof typeof optimizers
+export const optimizerNames = Object.keys(optimizers) as readonly OptimizerName[]
 
 export interface TrainingSettings {
   readonly hidden: readonly number[]
@@ -144,8 +156,8 @@ export function lossOf(settings: TableSettings, task: Task): Loss {
 /** The optimizer that settings name, with a learning rate that may be a schedule; its weight decay leaves out biases. */
 export function optimizerOf(
   settings: TrainingSettings,
-  learningRate: optim.LearningRate = settings.learningRate,
-): optim.OptimizerSpec {
-  const weightDecay = { rate: settings.weightDecay, where: optim.notBias }
-  return optim[settings.optimizer]({ learningRate, weightDecay })
+  learningRate: LearningRate = settings.learningRate,
+): OptimizerSpec {
+  const weightDecay = { rate: settings.weightDecay, where: notBias }
+  return optimizers[settings.optimizer]({ learningRate, weightDecay })
 }

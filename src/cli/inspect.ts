@@ -1,0 +1,106 @@
+/**
+ * @file `gradus inspect MODEL`: what a model folder holds. In: a folder. Out: layers, preprocessing, scores, history.
+ */
+import type { Preprocessing } from '../data/preprocess-plan.js'
+import { summary } from '../nn/summary.js'
+import type { ModelDescription } from '../train/model.js'
+import { openModel, readHistory } from '../train/model-folder.js'
+import type { Epoch, Net } from '../train/types.js'
+import { bold, dim, number, percent, plural, say, sparkline, table } from './output.js'
+import { encodingText } from './table-report.js'
+
+type LoggedEpoch = Epoch & { readonly member?: number }
+
+export async function inspectModel(folder: string, command: { readonly json?: boolean }): Promise<number> {
+  const model = await openModel(folder)
+  const { description, net } = model
+  // A folder that was put together by hand may lack a history.
+  const history = (await readHistory(folder).catch(() => [])) as LoggedEpoch[]
+  const { inputs, members } = description.network
+  const one = (members > 1 ? (net.children['members'] as readonly Net[])[0] : net)!
+  const layers = summary(one, [1, ...[inputs].flat()])
+  if (command.json) {
+    console.log(
+      JSON.stringify({ folder, ...description, layers: layers.rows, parameters: layers.parameters * members, history }),
+    )
+    return 0
+  }
+  const { training = {}, preprocessing } = description
+  const target = preprocessing ? `${preprocessing.target.name}: ` : ''
+  say(
+    entry(
+      'Model',
+      `${folder}, ${target}${description.task}${model.classes ? `, ${model.classes.length} classes` : ''}`,
+    ),
+    ...(typeof training['command'] === 'string' ? [entry('Made by', training['command'])] : []),
+    '',
+    entry('Network', members > 1 ? `the mean of ${members} of these` : plural(layers.parameters, 'parameter')),
+    ...String(layers)
+      .split('\n')
+      .map((line) => `  ${line}`),
+    '',
+    ...(preprocessing ? columnLines(preprocessing) : numberLines(description)),
+    ...scoreLines(training),
+    ...historyLines(history),
+  )
+  return 0
+}
+
+const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`
+
+function columnLines({ inputs, target, ignored }: Preprocessing): string[] {
+  const rows = [
+    ...inputs.map((column) => [column.name, column.kind, encodingText(column)]),
+    ...ignored.map(({ name, reason }) => [name, 'not used', reason]),
+    [
+      target.name,
+      'target',
+      target.kind === 'classes'
+        ? target.classes.join(', ')
+        : `mean ${number(target.mean)}, deviation ${number(target.deviation)}`,
+    ],
+  ]
+  return [entry('Columns', ''), table(rows, { left: [0, 1, 2] }), '']
+}
+
+function numberLines({ network, scale = 1, offset = 0 }: ModelDescription): string[] {
+  const shape = [network.inputs].flat().join('×')
+  return [
+    entry('Input', `${shape} numbers, times ${number(scale)}${offset === 0 ? '' : `, plus ${number(offset)}`}`),
+    '',
+  ]
+}
+
+/** Figures of the test rows that the training left in model.json. */
+function scoreLines(training: { readonly [name: string]: unknown }): string[] {
+  const scores = training['test']
+  if (typeof scores !== 'object' || scores === null) return []
+  const shares = new Set(['accuracy'])
+  const rows = Object.entries(scores).flatMap(([name, value]) =>
+    typeof value === 'number' && name !== 'rows' ? [[name, shares.has(name) ? percent(value) : number(value)]] : [],
+  )
+  return [entry('Test', ''), table(rows), '']
+}
+
+function historyLines(history: readonly LoggedEpoch[]): string[] {
+  if (history.length === 0) return [entry('History', dim('none'))]
+  const members = [...new Set(history.map(({ member = 1 }) => member))]
+  const rows = members.flatMap((member) => {
+    const epochs = history.filter((epoch) => (epoch.member ?? 1) === member)
+    const line = (name: string, losses: readonly number[]) => [
+      members.length > 1 ? `network ${member}` : '',
+      name,
+      sparkline(losses),
+      `${number(losses[0]!)} → ${number(losses.at(-1)!)}, least ${number(Math.min(...losses))}`,
+    ]
+    const validation = epochs.flatMap((epoch) => (epoch.validation ? [epoch.validation.loss] : []))
+    return [
+      line(
+        'training loss',
+        epochs.map((epoch) => epoch.train.loss),
+      ),
+      ...(validation.length > 0 ? [line('validation loss', validation)] : []),
+    ]
+  })
+  return [entry('History', plural(history.length, 'epoch')), table(rows, { left: [0, 1, 2, 3] })]
+}

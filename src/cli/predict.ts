@@ -1,0 +1,87 @@
+/**
+ * @file `gradus predict MODEL FILE.csv`: a prediction for each row, with the probability of each class.
+ * In: a model folder, a table. Out: CSV on standard output or in a file; with --json one object.
+ */
+import { ValueError } from '../base/errors.js'
+import type { CsvOptions } from '../data/csv.js'
+import type { Table } from '../data/table.js'
+import { columnIndex, place } from '../data/table.js'
+import { readTable } from '../data/table-file.js'
+import { isNumber } from '../data/table-text.js'
+import { writeFileAtomic } from '../io/atomic.js'
+import type { Model, Prediction } from '../train/model.js'
+import { openModel } from '../train/model-folder.js'
+
+export interface PredictCommand {
+  readonly output?: string
+  readonly json?: boolean
+  readonly header?: boolean
+  readonly columns?: readonly string[]
+  readonly separator?: string
+}
+
+export async function predictFile(folder: string, file: string, command: PredictCommand): Promise<number> {
+  const model = await openModel(folder)
+  const csv: CsvOptions = { header: command.header, columns: command.columns, separator: command.separator }
+  const data = await readTable(file, csv)
+  const predictions = await predictTable(model, data)
+  const text = command.json ? jsonText(model, predictions) : csvText(model, predictions)
+  if (command.output) {
+    await writeFileAtomic(command.output, text)
+    if (!command.json) process.stderr.write(`${predictions.length} predictions in ${command.output}\n`)
+  } else process.stdout.write(text)
+  return 0
+}
+
+async function predictTable(model: Model, data: Table): Promise<Prediction[]> {
+  const { preprocessing, network } = model.description
+  if (preprocessing) {
+    // All of the columns that are missing, not only the first.
+    const absent = preprocessing.inputs.map(({ name }) => name).filter((name) => !data.names.includes(name))
+    if (absent.length > 1)
+      throw new ValueError('predict', `${data.source} lacks the columns ${absent.join(', ')}`, {
+        hint: `It has: ${data.names.join(', ')}. If it has no header, give --columns or --no-header.`,
+      })
+    if (absent.length === 1) columnIndex(data, absent[0]!, 'predict')
+    return model.predictTable(data)
+  }
+  const width = [network.inputs].flat().reduce((n, extent) => n * extent, 1)
+  if (data.names.length !== width)
+    throw new ValueError(
+      'predict',
+      `${data.source} has ${data.names.length} columns, the model takes ${width} numbers a row`,
+      {
+        hint: 'Leave out other columns, such as labels.',
+      },
+    )
+  const rows = Array.from({ length: data.rows }, (_, row) =>
+    Float32Array.from(data.columns, (cells, c) => {
+      if (!isNumber(cells[row]!))
+        throw new ValueError(
+          'predict',
+          `'${cells[row]}' in ${place(data, row)}, column '${data.names[c]}' is not a number`,
+        )
+      return Number(cells[row])
+    }),
+  )
+  return model.predict(rows)
+}
+
+function csvText(model: Model, predictions: readonly Prediction[]): string {
+  const { classes } = model
+  const head = classes ? ['prediction', ...classes.map((name) => `probability of ${name}`)] : ['prediction']
+  const lines = predictions.map((prediction) =>
+    typeof prediction === 'number'
+      ? [shortest(prediction)]
+      : [prediction.class, ...Object.values(prediction.probabilities).map((p) => p.toFixed(6))],
+  )
+  return [head, ...lines].map((line) => `${line.map(field).join(',')}\n`).join('')
+}
+
+function jsonText(model: Model, predictions: readonly Prediction[]): string {
+  return `${JSON.stringify({ task: model.task, ...(model.classes ? { classes: model.classes } : {}), predictions })}\n`
+}
+
+/** A float32 has about seven digits: more would be noise. */
+const shortest = (value: number): string => String(Number(value.toPrecision(7)))
+const field = (text: string): string => (/[",\n\r]|^\s|\s$/.test(text) ? `"${text.replace(/"/g, '""')}"` : text)

@@ -1,0 +1,165 @@
+/**
+ * @file What every training run of the command line shares: its folder, its log, Ctrl-C, its learning curve.
+ * In: where to write, a name. Out: a folder that is complete at the end, or not there.
+ *
+ * const run = await startRun({ name: 'iris' }); run.log(1, epoch); await run.write('summary.md', text)
+ */
+import { readdir, rm } from 'node:fs/promises'
+import { basename, join, relative } from 'node:path'
+import { createOutputFolder, createRunFolder, writeFileAtomic } from '../io/atomic.js'
+import { lineChart, type Series } from '../io/chart.js'
+import { createJsonLines } from '../io/json-lines.js'
+import { modelFiles } from '../train/model-folder.js'
+import { type Progress, progressLine } from '../train/progress.js'
+import type { Epoch, History } from '../train/types.js'
+import { silent } from './output.js'
+
+/** Options that all commands of training have. */
+export interface RunOptions {
+  readonly output?: string
+  readonly json?: boolean
+  readonly quiet?: boolean
+  /** False with --no-progress. */
+  readonly progress: boolean
+}
+
+export interface RunFolder {
+  readonly path: string
+  /** One line of history.jsonl. */
+  log(member: number, epoch: Epoch): void
+  write(file: string, content: string): Promise<void>
+  /** Removes what was written, after a failure. */
+  discard(): Promise<void>
+  close(): void
+}
+
+/** Makes `output`, which must not exist or be empty, or runs/NAME-001 (-002, ...), and in it an empty history. */
+export async function startRun({
+  output,
+  name,
+}: {
+  readonly output?: string
+  readonly name: string
+}): Promise<RunFolder> {
+  const path = output ? await createOutputFolder(output) : await createRunFolder('runs', name)
+  const discard = async () => {
+    log?.close()
+    // The folder was empty or not there when the run began, so all that it holds is the run's.
+    for (const file of await readdir(path)) await rm(join(path, file), { force: true })
+    await rm(path, { recursive: true, force: true })
+  }
+  let log: ReturnType<typeof createJsonLines> | undefined
+  try {
+    log = createJsonLines(join(path, modelFiles.history))
+  } catch (error) {
+    await discard()
+    throw error
+  }
+  return {
+    path,
+    log: (member, epoch) => log.append({ member, ...epoch }),
+    write: (file, content) => writeFileAtomic(join(path, file), content),
+    discard,
+    close: () => log.close(),
+  }
+}
+
+/** Runs `work` with a run's folder; if it throws, the folder goes. */
+export async function withRun<T>(
+  where: { readonly output?: string; readonly name: string },
+  work: (run: RunFolder) => Promise<T>,
+): Promise<T> {
+  const run = await startRun(where)
+  try {
+    return await work(run)
+  } catch (error) {
+    await run.discard()
+    throw error
+  } finally {
+    run.close()
+  }
+}
+
+export interface Interrupt {
+  readonly signal: AbortSignal
+  /** Stops listening. */
+  done(): void
+}
+
+/** Ctrl-C: the first asks the training to stop, the second ends the process at once. */
+export function listenForInterrupt(): Interrupt {
+  const controller = new AbortController()
+  const listen = () => {
+    if (controller.signal.aborted) process.exit(interrupted)
+    controller.abort()
+    process.stderr.write('\nInterrupted: the best so far is kept (Ctrl-C again to leave at once).\n')
+  }
+  process.on('SIGINT', listen)
+  process.on('SIGTERM', listen)
+  return {
+    signal: controller.signal,
+    done: () => {
+      process.off('SIGINT', listen)
+      process.off('SIGTERM', listen)
+    },
+  }
+}
+
+/** Exit code after Ctrl-C: 128 + SIGINT. */
+export const interrupted = 130
+
+/** Progress on standard error: a live line in a terminal, elsewhere a line at the end of each network. */
+export function progressOf(options: RunOptions, prefix = ''): Progress | undefined {
+  if (options.quiet || !options.progress) return undefined
+  const { stderr } = process
+  const lineStart = '\r\u001b[K'
+  const stream = {
+    isTTY: stderr.isTTY,
+    columns: (stderr.columns ?? 80) - prefix.length,
+    write: (text: string) => {
+      if (text === lineStart) return stderr.write(text)
+      return stderr.write(
+        text.startsWith(lineStart) ? lineStart + prefix + text.slice(lineStart.length) : prefix + text,
+      )
+    },
+  }
+  const line = progressLine({ stream })
+  return stderr.isTTY ? line : { start: (run) => line.start?.(run), end: (history) => line.end?.(history) }
+}
+
+/** Whether the report is printed: not with --json, which has standard output for itself, nor with --quiet. */
+export const sayOf = (options: RunOptions, say: typeof silent): typeof silent =>
+  options.json || options.quiet ? silent : say
+
+/** Training and validation loss over the epochs, one colour for each network. */
+export function learningCurve(title: string, yLabel: string, histories: readonly History[]): string {
+  const alone = histories.length === 1
+  const series = histories.flatMap(({ epochs }, k): Series[] => {
+    const suffix = alone ? '' : ` ${k + 1}`
+    const line = (name: string, score: (epoch: Epoch) => number | undefined, dashed: boolean): Series => ({
+      name: name + suffix,
+      points: epochs.map((epoch) => [epoch.epoch, score(epoch) ?? Number.NaN]),
+      dashed,
+      color: k,
+    })
+    return [
+      line('training', (epoch) => epoch.train.loss, true),
+      line('validation', (epoch) => epoch.validation?.loss, false),
+    ]
+  })
+  const best = alone ? histories[0]!.best : undefined
+  return lineChart({
+    title,
+    xLabel: 'epoch',
+    yLabel,
+    series,
+    marks: best ? [{ x: best.epoch, label: `best: epoch ${best.epoch}` }] : [],
+  })
+}
+
+/** How this program was called, for commands that can be pasted. */
+export function programName(): string {
+  const script = process.argv[1] ?? 'gradus'
+  if (process.env['npm_command'] === 'exec') return 'npx gradus'
+  return basename(script) === 'gradus' ? 'gradus' : `node ${relative(process.cwd(), script) || script}`
+}

@@ -1,0 +1,119 @@
+/**
+ * @file `gradus train FILE.csv --target COLUMN`: from a table to a model folder, saying what it guessed and how to say otherwise.
+ * In: options. Out: a run folder, a report; exit code.
+ */
+import { basename } from 'node:path'
+import { ValueError } from '../base/errors.js'
+import type { CsvOptions } from '../data/csv.js'
+import type { Task } from '../data/preprocess-plan.js'
+import type { Table } from '../data/table.js'
+import { readTable } from '../data/table-file.js'
+import { summary } from '../nn/summary.js'
+import { mlp } from '../train/mlp.js'
+import { saveModel } from '../train/model-folder.js'
+import { assessTable, importance } from '../train/table-assess.js'
+import { planTable, trainTable } from '../train/table-model.js'
+import type { TableSettings } from '../train/table-settings.js'
+import { say } from './output.js'
+import {
+  interrupted,
+  learningCurve,
+  listenForInterrupt,
+  programName,
+  progressOf,
+  type RunOptions,
+  sayOf,
+  withRun,
+} from './run.js'
+import { describeTraining, type Finished, reportPlan, reportResult, summaryMarkdown } from './table-report.js'
+
+export interface TableCommand extends RunOptions, Partial<TableSettings> {
+  readonly target?: string
+  readonly test?: string
+  /** False with --no-header, true with --header. */
+  readonly header?: boolean
+  readonly columns?: readonly string[]
+  readonly separator?: string
+  readonly task?: Task
+  readonly ignore?: readonly string[]
+  readonly keep?: readonly string[]
+  readonly category?: readonly string[]
+  readonly missing?: readonly string[]
+}
+
+const settingNames = [
+  'hidden',
+  'activation',
+  'loss',
+  'optimizer',
+  'learningRate',
+  'batchSize',
+  'epochs',
+  'weightDecay',
+  'dropout',
+  'patience',
+  'ensemble',
+] as const
+
+/** `words` is the command line, for the summary. */
+export async function trainOnTable(file: string, command: TableCommand, words: string): Promise<number> {
+  const csv: CsvOptions = { header: command.header, columns: command.columns, separator: command.separator }
+  const data = await readTable(file, csv)
+  const test = command.test === undefined ? undefined : await readTable(command.test, testOptions(csv, data))
+  const target = command.target ?? missingTarget(file, data)
+  const { seed = 1, task, ignore, keep, category, missing } = command
+  const settings = Object.fromEntries(settingNames.map((name) => [name, command[name]])) as Partial<TableSettings>
+  const plan = planTable(data, { target, seed, task, ignore, keep, categories: category, missing, test, settings })
+  const layers = summary(mlp(plan.network), [1, plan.network.inputs as number])
+  const print = sayOf(command, say)
+  print(...reportPlan(file, data, plan, layers, { test: command.test }))
+
+  const name = basename(file).replace(/(\.(csv|tsv|txt|data|gz))+$/i, '')
+  return withRun({ output: command.output, name }, async (run) => {
+    const interrupt = listenForInterrupt()
+    const trained = await trainTable(plan, {
+      signal: interrupt.signal,
+      progress: (member) =>
+        progressOf(command, plan.folds.length > 1 ? `network ${member}/${plan.folds.length}  ` : ''),
+      epoch: run.log,
+    })
+    const finished: Finished = {
+      words,
+      file,
+      plan,
+      trained,
+      layers,
+      scores: await assessTable(plan, trained.net),
+      importance: await importance(plan, trained.net),
+    }
+    await saveModel(run.path, {
+      net: trained.net,
+      network: trained.network,
+      task: plan.task,
+      preprocessing: plan.preprocessing,
+      training: describeTraining(finished),
+    })
+    const histories = trained.members.map(({ history }) => history)
+    await run.write('learning-curve.svg', learningCurve(`${name}: loss by epoch`, plan.settings.loss, histories))
+    const next = `${programName()} predict ${run.path} ${command.test ?? file}`
+    await run.write('summary.md', summaryMarkdown(finished, next))
+    interrupt.done()
+    print(...reportResult(finished), '', `Folder  ${run.path}`, `Next    ${next}`)
+    if (command.json)
+      console.log(JSON.stringify({ folder: run.path, notes: plan.notes, ...describeTraining(finished) }))
+    else if (command.quiet) console.log(run.path)
+    return trained.interrupted ? interrupted : 0
+  })
+}
+
+/** The test file is written like the other; where that has a header of its own, so has this. */
+const testOptions = (csv: CsvOptions, data: Table): CsvOptions => ({
+  ...csv,
+  columns: csv.columns ?? (csv.header === false ? data.names : undefined),
+})
+
+function missingTarget(file: string, data: Table): never {
+  throw new ValueError('train', `which column of ${file} is to be predicted is not said`, {
+    hint: `Give --target COLUMN. The columns are: ${data.names.join(', ')}.`,
+  })
+}
