@@ -8,7 +8,7 @@ import { FileError } from '../base/errors.js'
 export async function readBytes(path: string): Promise<Uint8Array> {
   const { readFile } = await import('node:fs/promises')
   try {
-    return await readFile(path)
+    return new Uint8Array(await readFile(path))
   } catch (cause) {
     throw readError(path, cause as NodeJS.ErrnoException)
   }

@@ -55,7 +55,7 @@ export function loadBytes(net: Saved, bytes: Uint8Array, source = 'safetensors')
   for (const [name, { dtype, shape }] of tensors)
     if (!variables.has(name)) faults.push(`'${name}' (${dtype}${formatShape(shape)}) is unexpected`)
   if (faults.length > 0)
-    throw new FileError(source, `does not fit the network:\n  ${faults.join('\n  ')}\n`, {
+    throw new FileError(source, `does not fit the network:\n  ${faults.join('\n  ')}`, {
       hint: 'Nothing was loaded. Build the network as it was when it was saved.',
     })
   for (const [name, variable] of variables) {

@@ -205,7 +205,8 @@ function same(dtype: DType): Reader {
     dtype,
     size: byteSize[dtype],
     read: (bytes, start, length, name) => {
-      const copy = bytes.slice(start, start + length * byteSize[dtype])
+      // A Buffer's own slice would be a view.
+      const copy = new Uint8Array(bytes.subarray(start, start + length * byteSize[dtype]))
       if (dtype === 'bool' && copy.some((byte) => byte > 1)) throw new FileError(name, 'a bool must be 0 or 1')
       return viewOf(dtype, copy.buffer, 0, length)
     },

@@ -65,7 +65,7 @@ function confusion(output: Tensor, target: Tensor): { matrix: Tensor; support: T
 }
 
 /** confusionMatrix()[i][j]: how many samples of class i were taken for class j. */
-export const confusionMatrix = (): SummingMetric => ({
+export const confusionMatrix = (): SummingMetric<number[][]> => ({
   name: 'confusionMatrix',
   better: undefined,
   update: confusion,

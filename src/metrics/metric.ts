@@ -22,14 +22,14 @@ interface MetricBase {
   readonly better: 'higher' | 'lower' | undefined
 }
 
-/** A metric made of sums. */
-export interface SummingMetric extends MetricBase {
+/** A metric made of sums; it gives a number, or a table. */
+export interface SummingMetric<V extends MetricValue = number> extends MetricBase {
   readonly collect?: false
   /** Sums over the samples of a batch, as small tensors. Runs inside the evaluation program. */
   update(output: Tensor, target: Tensor): { readonly [name: string]: Tensor }
   /** Joins the sums of two sets of samples; by default they are added. */
   merge?(a: Sums, b: Sums): Sums
-  compute(sums: Sums): MetricValue
+  compute(sums: Sums): V
 }
 
 /** The outputs or targets of all samples. */
@@ -39,12 +39,12 @@ export interface Collected {
 }
 
 /** A metric that needs all samples at once. */
-export interface CollectingMetric extends MetricBase {
+export interface CollectingMetric<V extends MetricValue = number> extends MetricBase {
   readonly collect: true
-  compute(output: Collected, target: Collected): MetricValue
+  compute(output: Collected, target: Collected): V
 }
 
-export type Metric = SummingMetric | CollectingMetric
+export type Metric<V extends MetricValue = MetricValue> = SummingMetric<V> | CollectingMetric<V>
 /** What `fit` and `evaluate` accept: a metric, or a function that gives a batch's mean as a scalar. */
 export type MetricLike = Metric | ((output: Tensor, target: Tensor) => Tensor<readonly []>)
 
