@@ -95,8 +95,8 @@ export class RandomStream {
   }
 
   private refill(): void {
-    // Most streams give a few words; those that give more are filled in larger blocks.
-    if (this.start > 0 && this.block.length < largeBlock) this.block = new Uint32Array(largeBlock)
+    // Most streams give a few words; those that give more are filled in ever larger blocks.
+    if (this.start > 0 && this.block.length < largeBlock) this.block = new Uint32Array(this.block.length * 4)
     threefryFill(this.block, this.key[0], this.key[1], this.stream, this.start)
     this.start += this.block.length
     this.next = 0

@@ -12,8 +12,8 @@ import type { Metric } from '../metrics/metric.js'
 import { initialize } from '../nn/module.js'
 import {
   type BatchProgram,
-  Breath,
   batchWeight,
+  breath,
   evaluationProgram,
   metricsOf,
   outputShape,
@@ -69,7 +69,6 @@ export class Evaluator {
     const size = batchSizeOf('evaluate', options.batchSize ?? evaluationBatch, count)
     const program = this.#program(dataset)
     const total = new ScoreTotal(this.#metrics)
-    const breath = new Breath()
     let buffer = new BatchBuffer(dataset, size)
     for (let from = 0; from < count; from += size) {
       if (breath.due) await breath.take()

@@ -12,7 +12,7 @@ import { initialize } from '../nn/module.js'
 import { type Compiled, compile } from '../step.js'
 import { leaf, type Tensor } from '../trace/tensor.js'
 import { evaluateTensor, type NestedNumbers } from '../trace/value.js'
-import { Breath, netInput, outputShape } from './program.js'
+import { breath, netInput, outputShape } from './program.js'
 import type { Net } from './types.js'
 
 /** Sizes of batches. A sample does not depend on its neighbours, nor its bits on how many there are. */
@@ -77,7 +77,6 @@ export class Predictor {
   async run(samples: Samples): Promise<{ data: TypedArray; shape: Shape }> {
     const count = samples.shape[0]!
     const width = sampleSize(samples)
-    const breath = new Breath()
     let out: TypedArray | undefined
     let inner: Shape = []
     for (let from = 0; from < count; ) {

@@ -211,17 +211,19 @@ export function batchWeight(tensors: readonly Tensor[], size: number): number {
   return sum
 }
 
-/** Lets the event loop turn every few milliseconds, so that timers, signals and pages stay alive. */
-export class Breath {
-  #last = performance.now()
+let lastTurn = performance.now()
 
+/**
+ * Lets the event loop turn every few milliseconds, so that timers, signals and pages stay alive. One for all: short epochs
+ * and evaluations that never last so long must not add up to a loop that never breathes.
+ */
+export const breath = {
   /** Whether it is time; then await `take`. */
   get due(): boolean {
-    return performance.now() - this.#last > 8
-  }
-
+    return performance.now() - lastTurn > 8
+  },
   async take(): Promise<void> {
     await eventLoopTurn()
-    this.#last = performance.now()
-  }
+    lastTurn = performance.now()
+  },
 }

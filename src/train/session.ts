@@ -19,8 +19,8 @@ import { Evaluator } from './evaluate.js'
 import type { FitOptions } from './options.js'
 import {
   type BatchResult,
-  Breath,
   batchWeight,
+  breath,
   metricsOf,
   outputShape,
   ScoreTotal,
@@ -121,7 +121,6 @@ export class Session {
     const shuffle = (this.#options.shuffle ?? true) && batches > 1
     const order = shuffle ? permutation(count, this.#seed, number) : undefined
     const total = new ScoreTotal(this.#metrics)
-    const breath = new Breath()
     for (let batch = 0; batch < batches; batch++) {
       if (breath.due) {
         this.#progress?.batch?.({ epoch: number, epochs: this.#limit, batch, batches, loss: total.loss })
