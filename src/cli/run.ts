@@ -5,12 +5,14 @@
  * const run = await startRun({ name: 'iris' }); run.log(1, epoch); await run.write('summary.md', text)
  */
 import { readdir, rm } from 'node:fs/promises'
+import { constants } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { createOutputFolder, createRunFolder, writeFileAtomic } from '../io/atomic.js'
 import { lineChart, type Series } from '../io/chart.js'
 import { createJsonLines } from '../io/json-lines.js'
 import { modelFiles } from '../train/model-folder.js'
 import { type Progress, progressLine } from '../train/progress.js'
+import { NothingLearned } from '../train/table-model.js'
 import type { Epoch, History } from '../train/types.js'
 import { silent } from './output.js'
 
@@ -64,49 +66,68 @@ export async function startRun({
   }
 }
 
-/** Runs `work` with a run's folder; if it throws, the folder goes. */
-export async function withRun<T>(
+/**
+ * Runs `work` with a run's folder, listening for Ctrl-C; if it throws, the folder goes. The exit code is 0, or that of the signal.
+ */
+export async function withRun(
   where: { readonly output?: string; readonly name: string },
-  work: (run: RunFolder) => Promise<T>,
-): Promise<T> {
+  work: (run: RunFolder, signal: AbortSignal) => Promise<void>,
+): Promise<number> {
   const run = await startRun(where)
+  const interrupt = listenForInterrupt()
   try {
-    return await work(run)
+    await work(run, interrupt.signal)
   } catch (error) {
     await run.discard()
-    throw error
+    // Nothing was learned before the signal came; that is no failure.
+    if (!interrupt.signal.aborted || !(error instanceof NothingLearned)) throw error
+    process.stderr.write('Nothing had been learned yet.\n')
   } finally {
+    interrupt.done()
     run.close()
   }
+  return interrupt.exitCode
 }
 
 export interface Interrupt {
   readonly signal: AbortSignal
+  /** 128 and the number of the signal, or 0 if there was none. */
+  readonly exitCode: number
   /** Stops listening. */
   done(): void
 }
 
+/** A signal that comes so soon after another is the same one: npm passes on what the terminal sends to all. */
+const sameSignal = 500
+
 /** Ctrl-C: the first asks the training to stop, the second ends the process at once. */
 export function listenForInterrupt(): Interrupt {
   const controller = new AbortController()
-  const listen = () => {
-    if (controller.signal.aborted) process.exit(interrupted)
+  let exitCode = 0
+  let first = 0
+  const listen = (signal: NodeJS.Signals) => {
+    if (exitCode !== 0) {
+      if (performance.now() - first > sameSignal) process.exit(exitCode)
+      return
+    }
+    exitCode = 128 + constants.signals[signal]
+    first = performance.now()
+    process.stderr.write('\nInterrupted: the best so far is kept (again to leave at once).\n')
     controller.abort()
-    process.stderr.write('\nInterrupted: the best so far is kept (Ctrl-C again to leave at once).\n')
   }
   process.on('SIGINT', listen)
   process.on('SIGTERM', listen)
   return {
     signal: controller.signal,
+    get exitCode() {
+      return exitCode
+    },
     done: () => {
       process.off('SIGINT', listen)
       process.off('SIGTERM', listen)
     },
   }
 }
-
-/** Exit code after Ctrl-C: 128 + SIGINT. */
-export const interrupted = 130
 
 /** Progress on standard error: a live line in a terminal, elsewhere a line at the end of each network. */
 export function progressOf(options: RunOptions, prefix = ''): Progress | undefined {

@@ -46,6 +46,7 @@ export function reportPlan(
     entry('Data', `${file}: ${plural(data.rows, 'row')}, ${plural(data.names.length, 'column')}`),
     table(columns, { left: [0, 1, 2] }),
     ...more,
+    dim('  (--target, --task, --ignore, --keep, --category and --missing say otherwise)'),
     ...plan.notes.map((note, i) => entry(i === 0 ? 'Notes' : '', note)),
     entry(
       'Rows',
@@ -96,7 +97,7 @@ export function encodingText(column: InputColumn): string {
       ...(column.other ? ['one for all others'] : []),
       ...(column.missing ? ['one for missing'] : []),
     ]
-    return `one-hot: ${parts.join(', ')} → ${plural(columnWidth(column), 'input')} ${dim(`(--ignore ${column.name})`)}`
+    return `one-hot: ${parts.join(', ')} → ${plural(columnWidth(column), 'input')}`
   }
   const log = column.transform === 'log' ? 'logarithm, ' : ''
   const missing = column.indicator ? `; missing → median ${number(column.median)} and an input that says so` : ''
@@ -241,13 +242,10 @@ export function summaryMarkdown(finished: Finished, next: string): string {
     markdownTable([
       ['column', 'kind', 'what becomes of it'],
       [target.name, 'target', targetText(target)],
-      ...preprocessing.inputs.map((column) => [column.name, column.kind, plainText(encodingText(column))]),
+      ...preprocessing.inputs.map((column) => [column.name, column.kind, encodingText(column)]),
       ...preprocessing.ignored.map(({ name, reason }) => [name, 'not used', reason]),
     ]),
     `## Notes\n\n${plan.notes.map((note) => `- ${note}`).join('\n')}`,
     `The model is ${code('model.json')} and ${code('weights.safetensors')}; ${code('history.jsonl')} has a line an epoch.`,
   ].join('\n\n')}\n`
 }
-
-/** Without the hint that is dim in a terminal. */
-const plainText = (text: string): string => text.replace(/ [^ ]*\(--ignore .*$/, '')

@@ -14,19 +14,11 @@ import { fit } from '../train/fit.js'
 import { mlp, mlpConfig } from '../train/mlp.js'
 import { saveModel } from '../train/model-folder.js'
 import { Predictor } from '../train/predict.js'
+import { NothingLearned } from '../train/table-model.js'
 import { checkSettings, optimizerOf, type TrainingSettings } from '../train/table-settings.js'
 import type { Epoch, Net } from '../train/types.js'
 import { beside, bold, dim, grouped, markdownTable, number, percent, picture, say, seconds } from './output.js'
-import {
-  interrupted,
-  learningCurve,
-  listenForInterrupt,
-  programName,
-  progressOf,
-  type RunOptions,
-  sayOf,
-  withRun,
-} from './run.js'
+import { learningCurve, programName, progressOf, type RunOptions, sayOf, withRun } from './run.js'
 
 export type DigitsCommand = RunOptions & Partial<TrainingSettings>
 
@@ -89,8 +81,7 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
     entry('', `all four are one program, compiled to WebAssembly. ${stepsAnEpoch} steps make an epoch.`),
     '',
   )
-  return withRun({ output, name: 'digits' }, async (run) => {
-    const interrupt = listenForInterrupt()
+  return withRun({ output, name: 'digits' }, async (run, signal) => {
     const total = settings.epochs * stepsAnEpoch
     const schedule = warmup({
       steps: Math.min(stepsAnEpoch, Math.ceil(total / 2)),
@@ -107,7 +98,7 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
       batchSize: settings.batchSize,
       seed: settings.seed,
       earlyStopping: { patience: settings.patience, restoreBest: true },
-      signal: interrupt.signal,
+      signal,
       progress: progressOf(command),
     })
     for await (const epoch of training) {
@@ -115,10 +106,7 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
       print(epochLine(epoch, settings.epochs))
     }
     const { history } = training
-    if (history.epochs.length === 0) {
-      await run.discard()
-      return interrupted
-    }
+    if (history.epochs.length === 0) throw new NothingLearned('train digits')
     const scores = await evaluate(net, test, {
       loss: crossEntropy,
       metrics: { accuracy, confusion: confusionMatrix() },
@@ -137,9 +125,8 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
       classes: train.classes,
       training: { command: words, settings, samples: counts, test: result, seconds: history.seconds },
     })
-    await run.write('learning-curve.svg', learningCurve('Digits: loss by epoch', 'cross-entropy', [history]))
+    await run.write('learning-curve.svg', learningCurve('digits: loss by epoch', 'cross-entropy', [history]))
     await run.write('summary.md', summaryText(words, settings, counts, history, result, String(table1)))
-    interrupt.done()
     print(
       '',
       entry('Result', `${bold(percent(result.accuracy))} of the ${grouped(counts.test)} test images are recognised`),
@@ -169,7 +156,6 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
         }),
       )
     else if (quiet) console.log(run.path)
-    return interrupt.signal.aborted ? interrupted : 0
   })
 }
 

@@ -14,17 +14,8 @@ import { saveModel } from '../train/model-folder.js'
 import { assessTable, importance } from '../train/table-assess.js'
 import { planTable, trainTable } from '../train/table-model.js'
 import type { TableSettings } from '../train/table-settings.js'
-import { say } from './output.js'
-import {
-  interrupted,
-  learningCurve,
-  listenForInterrupt,
-  programName,
-  progressOf,
-  type RunOptions,
-  sayOf,
-  withRun,
-} from './run.js'
+import { say, shellLine } from './output.js'
+import { learningCurve, programName, progressOf, type RunOptions, sayOf, withRun } from './run.js'
 import { describeTraining, type Finished, reportPlan, reportResult, summaryMarkdown } from './table-report.js'
 
 export interface TableCommand extends RunOptions, Partial<TableSettings> {
@@ -69,10 +60,9 @@ export async function trainOnTable(file: string, command: TableCommand, words: s
   print(...reportPlan(file, data, plan, layers, { test: command.test }))
 
   const name = basename(file).replace(/(\.(csv|tsv|txt|data|gz))+$/i, '')
-  return withRun({ output: command.output, name }, async (run) => {
-    const interrupt = listenForInterrupt()
+  return withRun({ output: command.output, name }, async (run, signal) => {
     const trained = await trainTable(plan, {
-      signal: interrupt.signal,
+      signal,
       progress: (member) =>
         progressOf(command, plan.folds.length > 1 ? `network ${member}/${plan.folds.length}  ` : ''),
       epoch: run.log,
@@ -95,14 +85,12 @@ export async function trainOnTable(file: string, command: TableCommand, words: s
     })
     const histories = trained.members.map(({ history }) => history)
     await run.write('learning-curve.svg', learningCurve(`${name}: loss by epoch`, plan.settings.loss, histories))
-    const next = `${programName()} predict ${run.path} ${command.test ?? file}`
+    const next = `${programName()} ${shellLine(['predict', run.path, command.test ?? file, ...readingOptions(command)])}`
     await run.write('summary.md', summaryMarkdown(finished, next))
-    interrupt.done()
     print(...reportResult(finished), '', `Folder  ${run.path}`, `Next    ${next}`)
     if (command.json)
       console.log(JSON.stringify({ folder: run.path, notes: plan.notes, ...describeTraining(finished) }))
     else if (command.quiet) console.log(run.path)
-    return trained.interrupted ? interrupted : 0
   })
 }
 
@@ -111,6 +99,15 @@ const testOptions = (csv: CsvOptions, data: Table): CsvOptions => ({
   ...csv,
   columns: csv.columns ?? (csv.header === false ? data.names : undefined),
 })
+
+/** What it took to read the file, to be said again when it is predicted. */
+function readingOptions({ columns, header, separator }: TableCommand): string[] {
+  return [
+    ...(columns ? ['--columns', columns.join(',')] : []),
+    ...(header === undefined ? [] : [header ? '--header' : '--no-header']),
+    ...(separator === undefined ? [] : ['--separator', separator === '\t' ? 'tab' : separator]),
+  ]
+}
 
 function missingTarget(file: string, data: Table): never {
   throw new ValueError('train', `which column of ${file} is to be predicted is not said`, {

@@ -4,14 +4,15 @@
  *
  * const table = await readTable('adult.data', { columns: ['age', 'workclass', ...] })
  */
-import { readFile } from 'node:fs/promises'
-import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
 import { FileError } from '../base/errors.js'
 import { type CsvOptions, parseCsv } from './csv.js'
 import type { Table } from './table.js'
 
-const unzip = promisify(gunzip)
+/** Node's modules are loaded when they are needed: importing this elsewhere does no harm. */
+const unzip = async (bytes: Uint8Array): Promise<Uint8Array> => {
+  const [{ gunzip }, { promisify }] = [await import('node:zlib'), await import('node:util')]
+  return promisify(gunzip)(bytes)
+}
 
 /** Reads CSV or TSV, gzipped when the name ends in .gz. Throws FileError when it is missing, damaged, empty or no text. */
 export async function readTable(path: string, options: CsvOptions = {}): Promise<Table> {
@@ -29,6 +30,7 @@ export async function readTable(path: string, options: CsvOptions = {}): Promise
 }
 
 async function read(path: string): Promise<Uint8Array> {
+  const { readFile } = await import('node:fs/promises')
   try {
     return await readFile(path)
   } catch (cause) {

@@ -45,6 +45,15 @@ export interface TablePlan {
   readonly network: MlpConfig
 }
 
+/** The signal came before the first epoch ended: there is no model. */
+export class NothingLearned extends ValueError {
+  override name = 'NothingLearned'
+
+  constructor(operation: string) {
+    super(operation, 'was interrupted before the first epoch ended: nothing was learned')
+  }
+}
+
 /** One network of a model. */
 export interface TrainedMember {
   readonly net: Net
@@ -129,7 +138,7 @@ function foldsOf(known: Dataset, trainCount: number, { ensemble: members, seed }
 
 /**
  * Trains the networks of a plan one after another, each until its validation loss stops falling, and keeps the best parameters of
- * each. Aborting keeps what has been learned so far. Throws ValueError when there is nothing to keep.
+ * each. Aborting keeps what has been learned so far. Throws NothingLearned when there is nothing to keep.
  */
 export async function trainTable(plan: TablePlan, options: TrainTableOptions = {}): Promise<TrainedTable> {
   const { signal } = options
@@ -138,8 +147,7 @@ export async function trainTable(plan: TablePlan, options: TrainTableOptions = {
     const member = await trainMember(plan, k, options)
     if (member.history.epochs.length > 0) members.push(member)
   }
-  if (members.length === 0)
-    throw new ValueError('trainTable', 'was interrupted before the first epoch ended: nothing was learned')
+  if (members.length === 0) throw new NothingLearned('trainTable')
   return {
     net: members.length === 1 ? members[0]!.net : ensemble(members.map(({ net }) => net)),
     network: { ...plan.network, members: members.length },
