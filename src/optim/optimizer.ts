@@ -91,7 +91,8 @@ export class Optimizer {
       { parameters, step, learningRate },
     )
     updates.forEach((update, i) => {
-      parameters[i]!.variable.assign(applyUpdate(update, parameters[i]!))
+      // An update is no part of the function: later gradients of the same step (of an adversary, say) end here.
+      parameters[i]!.variable.assign(applyUpdate(update, parameters[i]!).detach())
     })
   }
 
