@@ -16,19 +16,49 @@ const path = (name) => `^src/${name.replace('.', '\\.')}${name.endsWith('.ts') ?
 /** @type {import('dependency-cruiser').IConfiguration} */
 export default {
   forbidden: [
-    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
-    { name: 'no-orphans-from-outside', severity: 'error', from: { path: '^src' }, to: { path: '^(test|examples|benchmarks|scripts|datasets)/' } },
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'no-orphans-from-outside',
+      severity: 'error',
+      from: { path: '^src' },
+      to: { path: '^(test|examples|benchmarks|scripts|datasets)/' },
+    },
     ...floors.flatMap((floor, i) =>
       floor.map((name) => ({
         name: `${name}-imports-down`,
         severity: 'error',
         from: { path: path(name) },
-        to: { path: floors.slice(i + 1).flat().map(path) },
+        to: {
+          path: floors
+            .slice(i + 1)
+            .flat()
+            .map(path),
+        },
       })),
     ),
     // The two towers meet only in compile.ts.
-    { name: 'model-side-sees-no-machine', severity: 'error', from: { path: '^src/(trace|nn|loss|optim|metrics)/' }, to: { path: '^src/(kernel|lower|emit|runtime)/' } },
-    { name: 'machine-side-sees-no-model', severity: 'error', from: { path: '^src/(kernel|lower|emit|runtime)/' }, to: { path: '^src/(trace|nn|loss|optim|metrics)/' } },
+    {
+      name: 'model-side-sees-no-machine',
+      severity: 'error',
+      from: { path: '^src/(trace|nn|loss|optim|metrics)/' },
+      to: { path: '^src/(kernel|lower|emit|runtime)/' },
+    },
+    {
+      name: 'machine-side-sees-no-model',
+      severity: 'error',
+      from: { path: '^src/(kernel|lower|emit|runtime)/' },
+      to: { path: '^src/(trace|nn|loss|optim|metrics)/' },
+    },
   ],
-  options: { parser: 'swc', tsPreCompilationDeps: true, doNotFollow: { path: 'node_modules' }, enhancedResolveOptions: { extensions: ['.ts', '.js'] } },
+  options: {
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js'] },
+  },
 }

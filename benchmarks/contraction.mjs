@@ -33,7 +33,12 @@ for (const [name, m, n, k, lhsT, rhsT] of cases) {
   if (!pattern.test(name)) continue
   const x = input('float32', lhsT ? [k, m] : [m, k])
   const y = input('float32', rhsT ? [n, k] : [k, n])
-  const product = ops.contract(x, y, { lhsBatch: [], rhsBatch: [], lhsContract: [lhsT ? 0 : 1], rhsContract: [rhsT ? 1 : 0] })
+  const product = ops.contract(x, y, {
+    lhsBatch: [],
+    rhsBatch: [],
+    lhsContract: [lhsT ? 0 : 1],
+    rhsContract: [rhsT ? 1 : 0],
+  })
   const program = compileGraph({ inputs: [x, y], outputs: [product] }, new Map(), [undefined, undefined])
   const random = (length) => Float32Array.from({ length }, () => Math.random() - 0.5)
   const inputs = [random(m * k), random(k * n)]
@@ -41,5 +46,7 @@ for (const [name, m, n, k, lhsT, rhsT] of cases) {
   for (let i = 0; i < 4; i++) times.push(program.time(inputs)[0])
   const flops = 2 * m * n * k
   const seconds = Math.min(...times)
-  console.log(`${name.padEnd(32)} ${String(m).padStart(5)} ×${String(n).padStart(5)} ×${String(k).padStart(5)} ${(seconds * 1e6).toFixed(1).padStart(10)} µs ${(flops / seconds / 1e9).toFixed(1).padStart(6)} GFLOP/s`)
+  console.log(
+    `${name.padEnd(32)} ${String(m).padStart(5)} ×${String(n).padStart(5)} ×${String(k).padStart(5)} ${(seconds * 1e6).toFixed(1).padStart(10)} µs ${(flops / seconds / 1e9).toFixed(1).padStart(6)} GFLOP/s`,
+  )
 }

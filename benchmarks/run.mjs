@@ -23,7 +23,10 @@ function measure(command, args, options = {}) {
   delete env.OPENBLAS_CORETYPE
   delete env.OPENBLAS_L2_SIZE
   const { stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', env, cwd: here('./peers'), timeout: 420_000 })
-  const line = (stdout ?? '').split('\n').filter((text) => text.startsWith('{')).pop()
+  const line = (stdout ?? '')
+    .split('\n')
+    .filter((text) => text.startsWith('{'))
+    .pop()
   if (!line) console.error(`failed: ${command} ${args.join(' ')}\n${(stderr ?? '').slice(-400)}`)
   return line ? JSON.parse(line) : undefined
 }
@@ -48,18 +51,26 @@ const contenders = (w) => [
 
 console.log(`${cpus()[0].model}, Node ${process.version}, one thread\n`)
 for (const workload of ['W1', 'W2', 'W3']) {
-  console.log(`### ${workload}\n\n| library | step, median | fastest | ratio to Gradus | first step |\n| --- | ---: | ---: | ---: | ---: |`)
+  console.log(
+    `### ${workload}\n\n| library | step, median | fastest | ratio to Gradus | first step |\n| --- | ---: | ---: | ---: | ---: |`,
+  )
   let own
   for (const [name, command, args] of contenders(workload)) {
     const result = measure(command, args)
     if (!result) continue
     own ??= result.step_us_median
-    const us = (x) => (x < 100 ? `${x.toFixed(1)} µs` : x < 10_000 ? `${Math.round(x)} µs` : `${(x / 1000).toFixed(1)} ms`)
-    console.log(`| ${name} | ${us(result.step_us_median)} | ${us(result.step_us_min)} | ${(result.step_us_median / own).toFixed(2)} | ${Math.round(result.first_step_ms)} ms |`)
+    const us = (x) =>
+      x < 100 ? `${x.toFixed(1)} µs` : x < 10_000 ? `${Math.round(x)} µs` : `${(x / 1000).toFixed(1)} ms`
+    console.log(
+      `| ${name} | ${us(result.step_us_median)} | ${us(result.step_us_min)} | ${(result.step_us_median / own).toFixed(2)} | ${Math.round(result.first_step_ms)} ms |`,
+    )
   }
   console.log('')
 }
-for (const [title, script] of [['Contraction kernel', 'contraction.mjs'], ['One prediction', 'predict.mjs']]) {
+for (const [title, script] of [
+  ['Contraction kernel', 'contraction.mjs'],
+  ['One prediction', 'predict.mjs'],
+]) {
   console.log(`### ${title}\n\n\`\`\``)
   spawnSync('node', [here(`./${script}`)], { stdio: 'inherit' })
   console.log('```\n')

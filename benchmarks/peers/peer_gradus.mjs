@@ -30,10 +30,19 @@ const step = compile(
 )
 
 const arrays = batches(workload)
-const toTensors = ([x, y]) => [tensor(x, { shape: [batch, sizes[0]] }), tensor(y, { shape: small ? [batch, 1] : [batch] })]
+const toTensors = ([x, y]) => [
+  tensor(x, { shape: [batch, sizes[0]] }),
+  tensor(y, { shape: small ? [batch, 1] : [batch] }),
+]
 const ready = arrays.map(toTensors)
 let last
-const run = variant === 'fresh'
-  ? (i) => { last = step(...toTensors(arrays[i % arrays.length])) }
-  : (i) => { const [x, y] = ready[i % ready.length]; last = step(x, y) }
+const run =
+  variant === 'fresh'
+    ? (i) => {
+        last = step(...toTensors(arrays[i % arrays.length]))
+      }
+    : (i) => {
+        const [x, y] = ready[i % ready.length]
+        last = step(x, y)
+      }
 await measure(`gradus-wasm${variant ? `-${variant}` : ''}`, version, workload, threads, run, () => last.item())

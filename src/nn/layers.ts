@@ -77,7 +77,7 @@ export interface Flatten extends ModuleParts {
   <X extends Tensor>(input: X): Tensor<FlatShape<ShapeOf<X>>, DTypeOf<X>>
   readonly gives: readonly [number] | undefined
 }
-type FlatShape<S extends Shape> = S extends readonly [infer Batch extends number, number]
+type FlatShape<S extends Shape> = S extends readonly [number, number]
   ? S
   : S extends readonly [infer Batch extends number, ...Shape]
     ? readonly [Batch, number]
