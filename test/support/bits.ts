@@ -4,7 +4,8 @@ import type { TypedArray } from '../../src/base/dtype.js'
 export function sameBits(actual: TypedArray, expected: TypedArray): string | undefined {
   if (actual.length !== expected.length) return `${actual.length} elements instead of ${expected.length}`
   for (let i = 0; i < actual.length; i++)
-    if (!Object.is(actual[i], expected[i])) return `element ${i} is ${show(actual[i]!)} instead of ${show(expected[i]!)}`
+    if (!Object.is(actual[i], expected[i]))
+      return `element ${i} is ${show(actual[i]!)} instead of ${show(expected[i]!)}`
   return undefined
 }
 
