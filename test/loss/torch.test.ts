@@ -76,12 +76,13 @@ const logits = tensor([
   [3, 2, 1],
 ])
 
-test.each([[[0, 3]], [[-1, 0]], [[1, 1e9]]])(
-  'labels out of range %j give NaN, not a number that looks right',
-  (labels) => {
-    expect(scalar(() => loss.crossEntropy(logits, tensor(labels, { dtype: 'int32' })))).toBeNaN()
-  },
-)
+test.each([
+  [[0, 3]],
+  [[-1, 0]],
+  [[1, 1e9]],
+])('labels out of range %j give NaN, not a number that looks right', (labels) => {
+  expect(scalar(() => loss.crossEntropy(logits, tensor(labels, { dtype: 'int32' })))).toBeNaN()
+})
 
 test('an ignored label is not out of range, others stay so', () => {
   const of = (...labels: number[]) =>
