@@ -2,7 +2,7 @@
  * @file The contraction kernel: out[b, m, n] = Σₖ lhs[b, m, k] · rhs[b, k, n], with elementwise stages as its epilogue.
  *
  * Blocks of rows of the left operand and panels of columns of the right one are packed where that pays; a micro-kernel
- * keeps a tile of 4 rows by 2 vectors in registers over a segment of k, and adds it to a block of totals; when all
+ * keeps a tile of rows by vectors (lower/target.ts) in registers over a segment of k, and adds it to a block of totals; when all
  * segments are done the epilogue reads the totals. The order of k is the contract's: ascending chains of 512, their sums
  * added in ascending order, whatever the tiles. After Goto & van de Geijn 2008, ACM TOMS 34(3).
  */
@@ -14,12 +14,20 @@ import { mergeOffset, type Operand } from './contraction.js'
 import type { ContractGroup } from './fuse.js'
 import { KernelScope, type Known, type LowerContext, type Lowered, lanesFor } from './scope.js'
 import { accessKey, type Offset, type Stage } from './stage.js'
+import { lanesOf, type Target, widths } from './target.js'
 import { flopsOf } from './values.js'
 
-/** Rows of a tile. With two vectors of columns it fits V8's sixteen vector registers; larger tiles spill. */
-const tileRows = 4
-/** Two vectors of columns for four rows or three; with fewer rows more columns keep as many sums in flight. */
-const vectorsFor = (rows: number): number => (rows >= 3 ? 2 : 8 / Math.max(1, rows))
+/** The target's vectors of columns; with fewer rows more columns keep as many sums in flight, up to eight. */
+function vectorsFor(rows: number, { tileRows, tileVectors }: Target): number {
+  const sums = tileRows * tileVectors
+  return Math.min(8, Math.max(tileVectors, 2 ** Math.floor(Math.log2(sums / Math.max(1, rows)))))
+}
+/** Rows of a tile: the target's, or fewer where that leaves no row over. */
+function rowsFor(m: number, { tileRows }: Target): number {
+  if (tileRows <= 4) return tileRows
+  for (let rows = tileRows; 2 * rows > tileRows; rows--) if (m % rows === 0) return rows
+  return tileRows
+}
 /** Bytes of packed rows of the left operand that are worked on at a time: a part of the second-level cache. */
 const blockBytes = 128 * 1024
 const kUnroll = 1
@@ -40,6 +48,7 @@ class ContractKernel {
   readonly scope: KernelScope
   readonly group: ContractGroup
   readonly width: number
+  readonly tileRows: number
   readonly tileVectors: number
   readonly panel: number
   readonly segment: number
@@ -53,8 +62,10 @@ class ContractKernel {
     this.scope = new KernelScope(context)
     const { m, n, k, rhs } = group.contraction
     const dtype = group.root.type.dtype
-    this.width = dtype === 'float64' ? 2 : 4
-    this.tileVectors = vectorsFor(m)
+    const { target } = context
+    this.width = lanesOf(dtype, target)
+    const tileRows = (this.tileRows = rowsFor(m, target))
+    this.tileVectors = vectorsFor(m, target)
     this.panel = this.tileVectors * this.width
     this.segment = group.root.attrs.order.segment
     const bytes = dtype === 'float64' ? 8 : 4
@@ -81,6 +92,7 @@ class ContractKernel {
     const { scope, group } = this
     const { batch, m, n, k, lhs, rhs } = group.contraction
     scope.flops = batch * m * n * (2 * k + group.epilogue.reduce((sum, stage) => sum + flopsPerElement(stage), 0))
+    const { tileRows } = this
     const wholeRows = Math.floor(m / tileRows) * tileRows
     scope.b.loop({ stop: batch }, (b) => {
       const right = this.packedRight ? this.#packRight(rhs, b) : this.#inPlace(rhs, b)
@@ -115,7 +127,7 @@ class ContractKernel {
     const pack = (j: Affine, vectors: number, columns: number) => {
       scope.b.loop({ stop: square(columns), step: width }, (at) => {
         for (let v = 0; v < vectors; v++)
-          this.#transpose(from, addAffine(j, v * width), at).forEach((vector, u) => {
+          this.#transpose(from, addAffine(j, v * width), at, width).forEach((vector, u) => {
             const place = addAffine(scaleAffine(addAffine(at, u), vectors * width), v * width)
             scope.b.store(to, addAffine(scaleAffine(j, k), place), vector)
           })
@@ -133,24 +145,27 @@ class ContractKernel {
   }
 
   /** width × width elements, `width` along the free axis from `start` and along k from `k`: one vector for each k. */
-  #transpose(from: Source, start: Affine, k: Affine): Value[] {
+  #transpose(from: Source, start: Affine, k: Affine, width: number): Value[] {
     const { b } = this.scope
-    const { width } = this
-    const rows = Array.from({ length: width }, (_, r) => b.load(from.buffer, from.at(addAffine(start, r), k), width))
-    const [r0, r1, r2, r3] = rows as [Value, Value, Value, Value]
-    if (width === 2) return [b.shuffle(r0, r1, [0, 2]), b.shuffle(r0, r1, [1, 3])]
-    const [low01, high01] = [b.shuffle(r0, r1, [0, 4, 1, 5]), b.shuffle(r0, r1, [2, 6, 3, 7])]
-    const [low23, high23] = [b.shuffle(r2, r3, [0, 4, 1, 5]), b.shuffle(r2, r3, [2, 6, 3, 7])]
-    return [
-      b.shuffle(low01, low23, [0, 1, 4, 5]),
-      b.shuffle(low01, low23, [2, 3, 6, 7]),
-      b.shuffle(high01, high23, [0, 1, 4, 5]),
-      b.shuffle(high01, high23, [2, 3, 6, 7]),
-    ]
+    let rows = Array.from({ length: width }, (_, r) => b.load(from.buffer, from.at(addAffine(start, r), k), width))
+    // Rows r and r + 1, then r and r + 2..., interleave runs of 1, 2... lanes: a butterfly of log2(width) steps.
+    const interleave = (run: number, half: number) =>
+      Array.from({ length: width }, (_, lane) => {
+        const at = half * (width / 2) + Math.floor(lane / (2 * run)) * run + (lane % run)
+        return lane % (2 * run) < run ? at : at + width
+      })
+    for (let run = 1; run < width; run *= 2) {
+      const next: Value[] = []
+      for (let r = 0; r < width; r += 2 * run)
+        for (let i = 0; i < run; i++)
+          for (const half of [0, 1]) next.push(b.shuffle(rows[r + i]!, rows[r + i + run]!, interleave(run, half)))
+      rows = next
+    }
+    return rows
   }
 
-  #gather(from: Source, start: Affine, k: Affine, count: number): Value {
-    const { scope, width } = this
+  #gather(from: Source, start: Affine, k: Affine, count: number, width = this.width): Value {
+    const { scope } = this
     if (count >= width) return scope.b.load(from.buffer, from.at(start, k), width, from.freeStride)
     const dtype = this.group.root.type.dtype as 'float32' | 'float64'
     let value = scope.b.number(0, { dtype, lanes: width })
@@ -161,23 +176,25 @@ class ContractKernel {
 
   /** Rows of a block: [tile][k][row]. */
   #packLeft(from: Source, block: Affine, range: { stop: Affine; limit: number }, rows: number): Source {
-    const { scope, width } = this
+    const { scope, tileRows } = this
     const { k } = this.group.contraction
     const to = this.packedLeft!
+    // The widest vectors that rows of a tile fill.
+    const width = widths(this.width, scope.context.target).find((lanes) => rows % lanes === 0)!
     scope.b.loop({ start: block, stop: range.stop, limit: range.limit, step: tileRows }, (i) => {
       const base = scaleAffine(addAffine(i, scaleAffine(block, -1)), k)
-      const square = this.group.contraction.lhs.inner === 1 && rows % width === 0 ? Math.floor(k / width) * width : 0
+      const square = this.group.contraction.lhs.inner === 1 && width > 1 ? Math.floor(k / width) * width : 0
       scope.b.loop({ stop: square, step: width }, (at) => {
         for (let r = 0; r < rows; r += width)
-          this.#transpose(from, addAffine(i, r), at).forEach((vector, u) => {
+          this.#transpose(from, addAffine(i, r), at, width).forEach((vector, u) => {
             scope.b.store(to, addAffine(addAffine(base, scaleAffine(addAffine(at, u), rows)), r), vector)
           })
       })
       scope.b.loop({ start: square, stop: k }, (at) => {
         const place = addAffine(base, scaleAffine(at, rows))
-        if (rows % width === 0)
+        if (width > 1)
           for (let r = 0; r < rows; r += width)
-            scope.b.store(to, addAffine(place, r), this.#gather(from, addAffine(i, r), at, width))
+            scope.b.store(to, addAffine(place, r), this.#gather(from, addAffine(i, r), at, width, width))
         else
           for (let r = 0; r < rows; r++)
             scope.b.store(to, addAffine(place, r), scope.b.load(from.buffer, from.at(addAffine(i, r), at)))
@@ -222,7 +239,7 @@ class ContractKernel {
     vectors: number,
     columns: number,
   ): void {
-    const { scope, group, segment, totals, panel, width } = this
+    const { scope, group, segment, totals, panel, width, tileRows } = this
     const { k } = group.contraction
     const tiles = (body: (i: Affine) => void) =>
       scope.b.loop({ start: block, stop: range.stop, limit: range.limit, step: tileRows }, body)
@@ -324,16 +341,21 @@ class ContractKernel {
   #epilogue(b: Affine, block: Affine, range: { stop: Affine; limit: number }, j: Affine, columns: number): void {
     const { scope, group, totals, panel } = this
     const { root, contraction, epilogue } = group
-    const lanes = epilogue.length === 0 ? this.width : lanesFor(epilogue)
+    const lanes = epilogue.length === 0 ? this.width : lanesFor(epilogue, scope.context.target)
     const width = lanes === this.width ? lanes : 1
     const merged = epilogue.map((stage) => mergeStage(stage, (offset) => mergeOffset(contraction, offset)!))
     const rootKey = epilogue[0] ? accessKey(scope.context.ids.get(root), epilogue[0].store) : ''
-    const whole = Math.floor(columns / width) * width
+    // Runs of columns by width: full vectors, halves of them, one by one.
+    const runs: { wide: number; from: number; to: number }[] = []
+    for (const wide of widths(width, scope.context.target)) {
+      const from = runs.at(-1)?.to ?? 0
+      const to = Math.floor(columns / wide) * wide
+      if (from < to) runs.push({ wide, from, to })
+    }
     // What does not move along the columns is read once a row, what does not move at all once a panel.
     const made = new Set([root, ...epilogue.map((stage) => stage.root)])
-    const widths = [...(whole > 0 ? [width] : []), ...(whole < columns && (whole === 0 || width !== 1) ? [1] : [])]
     const still = (at: readonly Affine[], moves: (coefficients: readonly number[]) => boolean): Map<number, Known> =>
-      new Map(widths.map((wide) => [wide, stillValues(scope, merged, made, at, wide, moves)]))
+      new Map(runs.map(({ wide }) => [wide, stillValues(scope, merged, made, at, wide, moves)]))
     const fixed = still([b, block, j], ([, m, n]) => m === 0 && n === 0)
     scope.b.loop({ start: block, stop: range.stop, limit: range.limit }, (i) => {
       const row = scaleAffine(addAffine(i, scaleAffine(block, -1)), panel)
@@ -351,9 +373,9 @@ class ContractKernel {
             scope.b.store(scope.buffer(stage.root, 'write'), scope.place(stage.store, at), result)
         }
       }
-      for (let c = 0; c < whole; c += width) element(affine(c), width)
-      if (columns - whole > 1) scope.b.loop({ start: whole, stop: columns }, (c) => element(c, 1))
-      else if (whole < columns) element(affine(whole), 1)
+      for (const { wide, from, to } of runs)
+        if (wide === 1 && width > 1) scope.b.loop({ start: from, stop: to }, (c) => element(c, 1))
+        else for (let c = from; c < to; c += wide) element(affine(c), wide)
     })
   }
 }

@@ -10,6 +10,7 @@ import type { ColumnGroup, CopyGroup, LoopGroup } from './fuse.js'
 import { isChain } from './fuse.js'
 import { KernelScope, type Known, type LowerContext, type Lowered, lanesFor } from './scope.js'
 import type { Stage } from './stage.js'
+import { type Target, widths } from './target.js'
 import { combine, flopsOf, identity } from './values.js'
 
 export function lowerLoops(group: LoopGroup, context: LowerContext, name: string): Lowered {
@@ -119,7 +120,7 @@ function ofThisRow(stage: Stage, rowValues: RowValues): Known {
   return known
 }
 
-/** The innermost loop: whole vectors, then what is left one by one. Loads that do not move stand before it. */
+/** The innermost loop: whole vectors, then halves of them, the rest one by one. Loads that do not move stand before it. */
 function span(
   scope: KernelScope,
   pass: Collapsed,
@@ -130,15 +131,14 @@ function span(
 ): void {
   const along = outer.length
   const contiguous = pass.stages.every((stage) => stage.kind !== 'map' || stage.store.coefficients[along] === 1)
-  const width = contiguous ? lanesFor(pass.stages) : 1
-  const whole = width === 1 ? 0 : Math.floor(extent / width) * width
-  if (whole > 0) {
+  const { target } = scope.context
+  let done = 0
+  for (const width of contiguous ? widths(lanesFor(pass.stages, target), target) : [1]) {
+    const whole = Math.floor(extent / width) * width
+    if (done === whole) continue
     const fixed = invariants(scope, pass, outer, width, rowValues)
-    scope.b.loop({ stop: whole, step: width }, (i) => body([...outer, i], width, new Map(fixed)))
-  }
-  if (whole < extent) {
-    const fixed = invariants(scope, pass, outer, 1, rowValues)
-    scope.b.loop({ start: whole, stop: extent }, (i) => body([...outer, i], 1, new Map(fixed)))
+    scope.b.loop({ start: done, stop: whole, step: width }, (i) => body([...outer, i], width, new Map(fixed)))
+    done = whole
   }
 }
 
@@ -206,7 +206,7 @@ function lanes(
   const { b } = scope
   const [extent, along] = innerAxis(pass)
   const order = (reduces[0]!.root as { attrs: { order: { segment: number } } }).attrs.order
-  const width = lanesFor(pass.stages)
+  const width = rowWidth(lanesFor(pass.stages, scope.context.target), extent, scope.context.target)
   const vectors = 16 / width
   const fixedWide = width > 1 ? invariants(scope, pass, at, width, rowValues) : new Map<string, Value>()
   const fixed = invariants(scope, pass, at, 1, rowValues)
@@ -264,6 +264,12 @@ function lanes(
   return totals.map((total) => b.get(total))
 }
 
+/** Short rows take narrower vectors, unless they fill the wide ones: what is left over goes lane by lane. */
+function rowWidth(lanes: number, extent: number, target: Target): number {
+  const vectors = widths(lanes, target).filter((width) => width > 1)
+  return vectors.find((width) => extent % width === 0 || extent >= 16 * width) ?? vectors.at(-1) ?? 1
+}
+
 /** Lanes i and i + 8, then i + 4, i + 2, i + 1. */
 function tree(scope: KernelScope, kind: ReduceKind, vectors: readonly Value[], width: number): Value {
   const { b } = scope
@@ -290,7 +296,8 @@ export function lowerColumns(group: ColumnGroup, context: LowerContext, name: st
   const along = kept - 1
   const inner = domain.slice(kept)
   const order = (stages[0]!.root as { attrs: { order: { segment: number } } }).attrs.order
-  const width = lanesFor(stages)
+  const { target } = scope.context
+  const width = lanesFor(stages, target)
 
   const block = (outer: readonly Affine[], place: Affine, wide: number, count: number) => {
     const places = Array.from({ length: count }, (_, v) => [...outer, addAffine(place, v * wide)])
@@ -341,11 +348,13 @@ export function lowerColumns(group: ColumnGroup, context: LowerContext, name: st
 
   nest(scope, domain.slice(0, along), [], (outer) => {
     const extent = domain[along]!
-    const four = width === 1 ? 0 : Math.floor(extent / (4 * width)) * 4 * width
-    const whole = width === 1 ? 0 : Math.floor(extent / width) * width
-    b.loop({ stop: four, step: 4 * width }, (i) => block(outer, i, width, 4))
-    b.loop({ start: four, stop: whole, step: width }, (i) => block(outer, i, width, 1))
-    b.loop({ start: whole, stop: extent }, (i) => block(outer, i, 1, 1))
+    let done = width === 1 ? 0 : Math.floor(extent / (4 * width)) * 4 * width
+    b.loop({ stop: done, step: 4 * width }, (i) => block(outer, i, width, 4))
+    for (const wide of widths(width, target)) {
+      const whole = Math.floor(extent / wide) * wide
+      b.loop({ start: done, stop: whole, step: wide }, (i) => block(outer, i, wide, 1))
+      done = whole
+    }
   })
   return scope.finish(name)
 }

@@ -9,6 +9,7 @@ import { accesses, type Fused, fuse, type Group } from './fuse.js'
 import { lowerColumns, lowerCopy, lowerLoops } from './loops.js'
 import type { LowerContext, Lowered } from './scope.js'
 import type { Stage } from './stage.js'
+import { type Target, wasmTarget } from './target.js'
 
 /** Output → input it replaces: a Variable's new value and its old one. */
 export type Updates = ReadonlyMap<number, number>
@@ -19,13 +20,14 @@ export interface LoweredGraph {
   readonly groups: readonly Group[]
   readonly launches: readonly Lowered[]
   readonly ids: ReadonlyMap<Node, number>
+  readonly target: Target
 }
 
-export function lower(graph: Graph, updates: Updates, mode: NumericsMode): LoweredGraph {
+export function lower(graph: Graph, updates: Updates, mode: NumericsMode, target: Target = wasmTarget): LoweredGraph {
   const fused = fuse(separateOutputs(graph, updates), new Set(updates.keys()))
-  const context: LowerContext = { mode, ids: fused.ids, needsMemory: memoryNeeds(fused) }
+  const context: LowerContext = { mode, target, ids: fused.ids, needsMemory: memoryNeeds(fused) }
   const launches = fused.groups.map((group) => lowerGroup(group, context))
-  return { graph: fused.graph, updates, groups: fused.groups, launches, ids: fused.ids }
+  return { graph: fused.graph, updates, groups: fused.groups, launches, ids: fused.ids, target }
 }
 
 /** What a variable or result is copied from must be a node of its own where that is an input, or shared by two. */

@@ -6,13 +6,14 @@ import { byteSize, type DType } from '../base/dtype.js'
 import { VerifyError } from '../base/errors.js'
 import { sizeOf } from '../base/shape.js'
 import type { Node } from '../graph/node.js'
-import { KernelBuilder, loadedAs } from '../kernel/builder.js'
+import { KernelBuilder } from '../kernel/builder.js'
 import type { Buffer, Kernel } from '../kernel/loop.js'
 import { printKernel } from '../kernel/print.js'
 import { accesses, type Group } from './fuse.js'
 import { type LoweredGraph, stagesOf } from './lower.js'
 import type { Argument } from './scope.js'
 import type { Stage } from './stage.js'
+import { lanesOf, type Target } from './target.js'
 
 /** A place: in the arena, or the memory of a graph input that lives outside it. */
 export type Slot =
@@ -61,7 +62,7 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>): P
   for (const [output, input] of updates) {
     const node = graph.outputs[output]!
     if (inPlace.has(node)) continue
-    launches.push({ kernel: kernelIndex(copyKernel(node)), owners: [node, graph.inputs[input]!] })
+    launches.push({ kernel: kernelIndex(copyKernel(node, lowered.target)), owners: [node, graph.inputs[input]!] })
   }
 
   const slots: Slot[] = []
@@ -206,13 +207,13 @@ function verifyUpdates({ graph, launches, updates }: LoweredGraph, inPlace: Read
   }
 }
 
-function copyKernel(node: Node): Kernel {
+function copyKernel(node: Node, target: Target): Kernel {
   const { dtype } = node.type
   const length = sizeOf(node.type.shape)
   const from: Buffer = { name: 'from', dtype, length, access: 'read' }
   const to: Buffer = { name: 'to', dtype, length, access: 'write' }
   const b = new KernelBuilder()
-  const lanes = loadedAs(dtype) === 'float64' ? 2 : 4
+  const lanes = lanesOf(dtype, target)
   const whole = Math.floor(length / lanes) * lanes
   b.loop({ stop: whole, step: lanes }, (i) => b.store(to, i, b.load(from, i, lanes)))
   b.loop({ start: whole, stop: length }, (i) => b.store(to, i, b.load(from, i)))

@@ -19,6 +19,7 @@ import {
 } from '../kernel/loop.js'
 import type { NumericsMode } from '../numerics/arithmetic.js'
 import type { Offset, Stage, Step } from './stage.js'
+import type { Target } from './target.js'
 import { elementwise } from './values.js'
 
 /** What a kernel is called with: the memory of a node, or room that only it uses. */
@@ -33,6 +34,7 @@ export interface Lowered {
 
 export interface LowerContext {
   readonly mode: NumericsMode
+  readonly target: Target
   readonly ids: ReadonlyMap<Node, number>
   /** Whether a computed node needs memory: it is a result, or something else than its own loop body reads it. */
   readonly needsMemory: (node: Node) => boolean
@@ -147,9 +149,9 @@ export function dtypesOf(stage: Stage): Set<ValueDType> {
   return dtypes
 }
 
-/** Lanes of a 128-bit vector for these stages; 1 where widths differ, which vectors here do not mix. */
-export function lanesFor(stages: readonly Stage[]): number {
+/** Lanes of a full vector for these stages; 1 where widths differ, which vectors here do not mix. */
+export function lanesFor(stages: readonly Stage[], { vectorBytes }: Target): number {
   const dtypes = new Set(stages.flatMap((stage) => [...dtypesOf(stage)]))
-  if (!dtypes.has('float64')) return 4
-  return [...dtypes].every((dtype) => dtype === 'float64' || dtype === 'bool') ? 2 : 1
+  if (!dtypes.has('float64')) return vectorBytes / 4
+  return [...dtypes].every((dtype) => dtype === 'float64' || dtype === 'bool') ? vectorBytes / 8 : 1
 }

@@ -1,0 +1,64 @@
+/**
+ * @file Loop IR → a C file, with GNU vector extensions; no header is included, which keeps compilation short.
+ * In: programs, each kernels and launches. Out: the text. For program i it exports `run<i>(table)`, which runs all
+ * launches, and `launch<i>(table, j)`, which runs one; table[p] is the address of pointer p.
+ *
+ * The text means what the kernel interpreter computes, bit for bit, if it is compiled with `requiredFlags`.
+ */
+import type { Kernel } from '../../kernel/loop.js'
+import { bufferType, printFunction } from './kernel.js'
+import { CTypes } from './types.js'
+
+export interface Program {
+  readonly kernels: readonly Kernel[]
+  /** In order. `pointers`: places in the table of addresses, one per buffer of the kernel. */
+  readonly launches: readonly { readonly kernel: number; readonly pointers: readonly number[] }[]
+}
+
+/**
+ * Products and sums stay apart, memory may be seen through several types, and nothing may be assumed about numbers.
+ * Without errno and traps a square root is one instruction: both are side effects that nobody here looks at.
+ */
+export const requiredFlags: readonly string[] = [
+  '-ffp-contract=off',
+  '-fno-strict-aliasing',
+  '-fno-fast-math',
+  '-fno-math-errno',
+  '-fno-trapping-math',
+]
+
+const preamble = `typedef __INTPTR_TYPE__ Index;
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE(a, b, type, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, type, ...) __builtin_shuffle(a, b, (type){__VA_ARGS__})
+#endif`
+
+export function emitC(programs: readonly Program[]): string {
+  const types = new CTypes()
+  const functions = programs.flatMap(({ kernels, launches }, p) => [
+    ...kernels.map((kernel, k) => printFunction(kernel, `p${p}k${k}`, types)),
+    ...launches.map(({ kernel, pointers }, l) => {
+      const { buffers } = kernels[kernel]!
+      const values = pointers.map((pointer, i) => `(${bufferType(buffers[i]!, types)} *)t[${pointer}]`)
+      return `static void p${p}l${l}(char **t) { p${p}k${kernel}(${values.join(', ')}); }`
+    }),
+    printRun(p, launches.length),
+  ])
+  return `${[preamble, types.text(), ...functions].join('\n\n')}\n`
+}
+
+function printRun(p: number, launches: number): string {
+  const names = Array.from({ length: launches }, (_, l) => `p${p}l${l}`)
+  return [
+    `void run${p}(char **t) {`,
+    ...names.map((name) => `  ${name}(t);`),
+    '}',
+    `void launch${p}(char **t, int l) {`,
+    '  switch (l) {',
+    ...names.map((name, l) => `    case ${l}: ${name}(t); break;`),
+    '  }',
+    '}',
+  ].join('\n')
+}
