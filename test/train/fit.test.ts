@@ -89,6 +89,24 @@ describe('learning', () => {
     expect(await run(1, { batchSize: 47 })).not.toBe(first)
   })
 
+  test('the seed makes the order of samples and dropout, each by itself', async () => {
+    const run = async (seed: number, dropout: number, shuffle: boolean) => {
+      const net = small(dropout)
+      gradus.initialize(net, { seed: 7 })
+      await fit(net, { train, ...usual, epochs: 2, seed, shuffle })
+      return hash(net)
+    }
+    for (const [dropout, shuffle, differs] of [
+      [0, true, true],
+      [0.5, false, true],
+      [0, false, false],
+    ] as const) {
+      const first = await run(1, dropout, shuffle)
+      expect(await run(1, dropout, shuffle)).toBe(first)
+      expect((await run(2, dropout, shuffle)) !== first).toBe(differs)
+    }
+  })
+
   test('equals a loop of one’s own, and fit({ step })', async () => {
     const options = { train, epochs: 2, batchSize: 64, seed: 5, shuffle: false } as const
     const plain = () => small(0)
@@ -228,6 +246,10 @@ describe('the run', () => {
     const history = await run
     expect(performance.now() - start).toBeLessThan(1000)
     expect(history.stopped).toBe('aborted')
+    const long = new AbortController()
+    const inEpoch = fit(small(), { train: clouds(200_000), ...usual, batchSize: 1, signal: long.signal })
+    setTimeout(() => long.abort(), 400)
+    expect(await inEpoch).toMatchObject({ stopped: 'aborted', epochs: [] })
     const never = await fit(small(), { ...options, signal: AbortSignal.abort() })
     expect([never.epochs.length, never.stopped]).toEqual([0, 'aborted'])
   })
@@ -443,6 +465,10 @@ describe('predict', () => {
       const rows = Array.from({ length: count }, (_, i) => [train.input.data[2 * i]!, train.input.data[2 * i + 1]!])
       expect(await gradus.predict(net, rows)).toEqual(all.slice(0, count))
     }
+    const many = clouds(1100).input
+    const each = (await gradus.predict(net, many)) as number[][]
+    for (const i of [0, 511, 512, 1024, 1099])
+      expect(await gradus.predict(net, [[...many.data.subarray(2 * i, 2 * i + 2)]])).toEqual([each[i]])
     expect(await gradus.predict(net, [])).toEqual([])
     await expect(gradus.predict(net, [[1, 2, 3]])).rejects.toThrow('takes samples of [2], those of inputs are [3]')
   })
