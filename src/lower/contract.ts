@@ -17,10 +17,13 @@ import { accessKey, type Offset, type Stage } from './stage.js'
 import { lanesOf, type Target, widths } from './target.js'
 import { flopsOf } from './values.js'
 
-/** The target's vectors of columns; with fewer rows more columns keep as many sums in flight, up to eight. */
+/**
+ * The target's vectors of columns; with fewer rows more columns keep sums in flight. Not more than four: columns that are
+ * a power of two apart in memory would push each other out of the first-level cache.
+ */
 function vectorsFor(rows: number, { tileRows, tileVectors }: Target): number {
   const sums = tileRows * tileVectors
-  return Math.min(8, Math.max(tileVectors, 2 ** Math.floor(Math.log2(sums / Math.max(1, rows)))))
+  return Math.min(4, Math.max(tileVectors, 2 ** Math.floor(Math.log2(sums / Math.max(1, rows)))))
 }
 /** Rows of a tile: the target's, or fewer where that leaves no row over. */
 function rowsFor(m: number, { tileRows }: Target): number {
@@ -30,7 +33,6 @@ function rowsFor(m: number, { tileRows }: Target): number {
 }
 /** Bytes of packed rows of the left operand that are worked on at a time: a part of the second-level cache. */
 const blockBytes = 128 * 1024
-const kUnroll = 1
 
 interface Source {
   /** Index of element (row or column `free`, `k`) of the current batch and block. */
@@ -56,6 +58,7 @@ class ContractKernel {
   readonly totals: Buffer
   readonly packedLeft: Buffer | undefined
   readonly packedRight: Buffer | undefined
+  readonly transposing: boolean
 
   constructor(group: ContractGroup, context: LowerContext) {
     this.group = group
@@ -76,7 +79,9 @@ class ContractKernel {
     // Columns that are neighbours in memory are read in place while few rows reuse them; others are packed.
     const inPlace = (rhs.free === 1 || n === 1) && n % this.width === 0 && (m <= 64 || k * n * bytes <= 16384)
     const packLeft = m >= tileRows && n >= 4 * this.panel && m * k * bytes > 32768
-    this.packedRight = inPlace ? undefined : this.scope.scratch(dtype, k * this.#panelsWidth())
+    // One row or two use each column once or twice: it is transposed into registers as it is read.
+    this.transposing = !inPlace && m <= 2 && rhs.inner === 1 && n % this.width === 0
+    this.packedRight = inPlace || this.transposing ? undefined : this.scope.scratch(dtype, k * this.#panelsWidth())
     this.packedLeft = packLeft
       ? this.scope.scratch(dtype, k * Math.min(this.blockRows, roundUp(m, tileRows)))
       : undefined
@@ -316,7 +321,7 @@ class ContractKernel {
         const place = this.packedRight
           ? addAffine(right.at(j, scaleAffine(at, packedColumns)), v * width)
           : right.at(addAffine(j, v * width), at)
-        return b.load(right.buffer, place, width)
+        return b.load(right.buffer, place, width, this.packedRight ? 1 : right.freeStride)
       })
       for (let r = 0; r < rows; r++) {
         const place = this.packedLeft
@@ -329,11 +334,19 @@ class ContractKernel {
         })
       }
     }
-    const unrolled = Math.floor(k / kUnroll) * kUnroll
-    b.loop({ start, stop, limit: unrolled, step: kUnroll }, (at) => {
-      for (let u = 0; u < kUnroll; u++) body(addAffine(at, u))
-    })
-    if (unrolled < k) b.loop({ start: affine(unrolled), stop, limit: k }, body)
+    const squares = this.transposing ? Math.floor(k / width) * width : 0
+    if (squares > 0)
+      b.loop({ start, stop, limit: squares, step: width }, (at) => {
+        for (let v = 0; v < vectors; v++)
+          this.#transpose(right, addAffine(j, v * width), at, width).forEach((column, u) => {
+            for (let r = 0; r < rows; r++) {
+              const row = b.load(left.buffer, left.at(addAffine(i, r), addAffine(at, u)), width, 0)
+              const sum = sums[r * vectors + v]!
+              b.set(sum, arithmetic.fma(row, column, b.get(sum)))
+            }
+          })
+      })
+    if (squares < k) b.loop({ start: squares > 0 ? affine(squares) : start, stop, limit: k }, body)
     return sums.map((sum) => b.get(sum))
   }
 
