@@ -57,31 +57,31 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
     dropout: settings.dropout,
   })
   const net = mlp(network)
-  const table1 = summary(net, [1, 28, 28])
+  const layers = summary(net, [1, 28, 28])
   const batch = settings.batchSize === 'full' ? counts.train : Math.min(settings.batchSize, counts.train)
   const stepsAnEpoch = Math.ceil(counts.train / batch)
-  print(
-    entry('Data', `MNIST: handwritten digits, 28×28 grey pixels, ten classes`),
-    entry(
-      '',
-      `${grouped(counts.train)} to learn from, ${grouped(counts.validation)} to know when to stop, ${grouped(counts.test)} to test at the end`,
-    ),
-    ...drawSome(train),
-    '',
-    entry('Network', `${grouped(table1.parameters)} parameters (--hidden, --activation, --dropout)`),
-    ...String(table1)
-      .split('\n')
-      .map((line) => `  ${line}`),
-    '',
-    entry('A step', `takes ${batch} images: forward propagation, error (cross-entropy), backpropagation, update`),
-    entry(
-      '',
-      `(${settings.optimizer}, learning rate up to ${settings.learningRate}, falling to 0, weight decay ${settings.weightDecay});`,
-    ),
-    entry('', `all four are one program, compiled to WebAssembly. ${stepsAnEpoch} steps make an epoch.`),
-    '',
-  )
   return withRun({ output, name: 'digits' }, async (run, signal) => {
+    print(
+      entry('Data', `MNIST: handwritten digits, 28×28 grey pixels, ten classes`),
+      entry(
+        '',
+        `${grouped(counts.train)} to learn from, ${grouped(counts.validation)} to know when to stop, ${grouped(counts.test)} to test at the end`,
+      ),
+      ...drawSome(train),
+      '',
+      entry('Network', `${grouped(layers.parameters)} parameters (--hidden, --activation, --dropout)`),
+      ...String(layers)
+        .split('\n')
+        .map((line) => `  ${line}`),
+      '',
+      entry('A step', `takes ${batch} images: forward propagation, error (cross-entropy), backpropagation, update`),
+      entry(
+        '',
+        `(${settings.optimizer}, learning rate up to ${settings.learningRate}, falling to 0, weight decay ${settings.weightDecay});`,
+      ),
+      entry('', `all four are one program, compiled to WebAssembly. ${stepsAnEpoch} steps make an epoch.`),
+      '',
+    )
     const total = settings.epochs * stepsAnEpoch
     const schedule = warmup({
       steps: Math.min(stepsAnEpoch, Math.ceil(total / 2)),
@@ -126,7 +126,7 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
       training: { command: words, settings, samples: counts, test: result, seconds: history.seconds },
     })
     await run.write('learning-curve.svg', learningCurve('digits: loss by epoch', 'cross-entropy', [history]))
-    await run.write('summary.md', summaryText(words, settings, counts, history, result, String(table1)))
+    await run.write('summary.md', summaryText(words, settings, counts, history, result, String(layers)))
     print(
       '',
       entry('Result', `${bold(percent(result.accuracy))} of the ${grouped(counts.test)} test images are recognised`),
@@ -147,7 +147,7 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
           task: 'classification',
           settings,
           samples: counts,
-          parameters: table1.parameters,
+          parameters: layers.parameters,
           epochs: history.epochs.length,
           best: history.best,
           stopped: history.stopped,

@@ -57,10 +57,10 @@ export async function trainOnTable(file: string, command: TableCommand, words: s
   const plan = planTable(data, { target, seed, task, ignore, keep, categories: category, missing, test, settings })
   const layers = summary(mlp(plan.network), [1, plan.network.inputs as number])
   const print = sayOf(command, say)
-  print(...reportPlan(file, data, plan, layers, { test: command.test }))
 
   const name = basename(file).replace(/(\.(csv|tsv|txt|data|gz))+$/i, '')
   return withRun({ output: command.output, name }, async (run, signal) => {
+    print(...reportPlan(file, data, plan, layers, { test: command.test }))
     const trained = await trainTable(plan, {
       signal,
       progress: (member) =>
