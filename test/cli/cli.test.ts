@@ -195,6 +195,34 @@ describe('train, predict, inspect', () => {
   })
 })
 
+test('digits: a small network learns in one epoch, and the folder opens', async () => {
+  const settings = [
+    '--epochs',
+    '1',
+    '--hidden',
+    '32',
+    '--batch-size',
+    '100',
+    '--learning-rate',
+    '0.005',
+    '--no-progress',
+  ]
+  const { code, out } = await gradus(['train', 'digits', ...settings])
+  expect(code).toBe(0)
+  for (const text of ['50,000 to learn from', 'linear(784, 32)', 'epoch 1/1', 'taken for']) expect(out).toContain(text)
+  expect(Number(/(\d+\.\d+) % of the 10,000 test images/.exec(out.replace(/ +/g, ' '))![1])).toBeGreaterThan(88)
+  expect(lines(out).at(-2)).toMatch(/^Folder +runs\/digits-001$/)
+  expect(files('runs/digits-001')).toEqual(runFiles)
+  const inspected = JSON.parse((await gradus(['inspect', 'runs/digits-001', '--json'])).out)
+  expect(inspected).toMatchObject({
+    network: { inputs: [28, 28], hidden: [32] },
+    training: { samples: { test: 10_000 } },
+  })
+  const pixels = Array.from({ length: 784 }, (_, i) => `p${i}`).join()
+  file('image.csv', `${pixels}\n${new Array(784).fill(0).join()}\n`)
+  expect(lines((await gradus(['predict', 'runs/digits-001', 'image.csv'])).out)[1]!.split(',')).toHaveLength(11)
+})
+
 describe('what is wrong is said, with an exit code, and nothing is left behind', () => {
   const failing: readonly [what: string, args: string[], code: number, message: RegExp, content?: [string, string]][] =
     [
