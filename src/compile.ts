@@ -19,18 +19,26 @@ import { printKernel } from './kernel/print.js'
 import { verifyKernel } from './kernel/verify.js'
 import { type LoweredGraph, lower, type Updates } from './lower/lower.js'
 import { makePlan, type Plan } from './lower/plan.js'
+import type { Target } from './lower/target.js'
 import type { NumericsMode } from './numerics/arithmetic.js'
 import type { Engine, Runnable } from './runtime/engine.js'
 import { interpreterEngine } from './runtime/interpreter.js'
+import { nativeEngine } from './runtime/native.js'
+import { NativeUnavailable, warnOnce } from './runtime/native-compiler.js'
 import { wasmEngine } from './runtime/wasm.js'
 import { formFma } from './transform/fma.js'
 import { simplify } from './transform/simplify.js'
 
-export type EngineName = 'wasm' | 'interpreter'
+export type EngineName = 'wasm' | 'native' | 'interpreter'
 
 export interface CompileSettings {
-  /** `wasm` unless said otherwise, here or by GRADUS_ENGINE. */
-  readonly engine?: EngineName
+  /**
+   * `wasm` unless said otherwise, here or by GRADUS_ENGINE. `native` needs a C compiler and koffi, and says so where
+   * they are missing; `auto` is `native` where it works and `wasm` elsewhere.
+   */
+  readonly engine?: EngineName | 'auto'
+  /** The program will run once or a few times: compiling C would not pay, so that an engine from the environment yields to `wasm`. */
+  readonly once?: boolean
   /** Whether float32 multiply-adds round once. `fused` where the processor's WebAssembly does. A run must not mix modes. */
   readonly numerics?: NumericsMode
 }
@@ -46,6 +54,7 @@ interface Compilation {
   readonly storages: readonly (Storage | undefined)[]
   readonly mode: NumericsMode
   readonly engine: Engine
+  readonly target: Target
 }
 
 interface Pass {
@@ -72,7 +81,7 @@ export const passes: readonly Pass[] = [
   {
     name: 'lower',
     run: (c) => {
-      c.lowered = lower(c.graph, c.updates, c.mode)
+      c.lowered = lower(c.graph, c.updates, c.mode, c.target)
     },
     verify: (c) => {
       for (const { kernel } of c.lowered!.launches) verifyKernel(kernel)
@@ -111,8 +120,26 @@ export function compileGraph(
   storages: readonly (Storage | undefined)[],
   settings: CompileSettings = {},
 ): Program {
-  const engine = engineOf(settings)
-  const c: Compilation = { graph, updates, storages, engine, mode: numericsMode(settings) }
+  const name = engineName(settings)
+  if (name !== 'auto') return compileFor(engines[name], graph, updates, storages, settings)
+  try {
+    return compileFor(nativeEngine, graph, updates, storages, settings)
+  } catch (error) {
+    if (!(error instanceof NativeUnavailable)) throw error
+    warnOnce(`gradus: WebAssembly runs instead of native code: ${error.message}`)
+    return compileFor(wasmEngine, graph, updates, storages, settings)
+  }
+}
+
+function compileFor(
+  engine: Engine,
+  graph: Graph,
+  updates: Updates,
+  storages: readonly (Storage | undefined)[],
+  settings: CompileSettings,
+): Program {
+  const mode = numericsMode(settings)
+  const c: Compilation = { graph, updates, storages, engine, target: engine.target(), mode }
   const compileTimes = new Map<string, number>()
   const debug = debugLevel()
   // Nodes made here belong to no trace.
@@ -148,24 +175,28 @@ export function compileGraph(
   }
 }
 
-const engines: { readonly [N in EngineName]: Engine } = { wasm: wasmEngine, interpreter: interpreterEngine }
-
-function engineOf(settings: CompileSettings): Engine {
-  const name = settings.engine ?? environment('GRADUS_ENGINE') ?? 'wasm'
-  const engine = (engines as { [name: string]: Engine | undefined })[name]
-  if (!engine)
-    throw new ValueError('compile', `there is no engine ${name}`, {
-      hint: `Choose ${Object.keys(engines).join(' or ')}.`,
-    })
-  return engine
+const engines: { readonly [N in EngineName]: Engine } = {
+  wasm: wasmEngine,
+  native: nativeEngine,
+  interpreter: interpreterEngine,
 }
 
-/** Fused where multiply-adds are: the interpreter follows what WebAssembly does here, so that bits agree. */
+function engineName(settings: CompileSettings): EngineName | 'auto' {
+  const name = settings.engine ?? environment('GRADUS_ENGINE') ?? 'wasm'
+  if (name !== 'auto' && !Object.hasOwn(engines, name))
+    throw new ValueError('compile', `there is no engine ${name}`, {
+      hint: `Choose ${[...Object.keys(engines), 'auto'].join(', ')}.`,
+    })
+  const compiled = name === 'native' || name === 'auto'
+  return settings.once && !settings.engine && compiled ? 'wasm' : (name as EngineName | 'auto')
+}
+
+/** Fused where WebAssembly's multiply-adds are: all engines follow what it does here, so that bits agree. */
 export function numericsMode(settings: CompileSettings = {}): NumericsMode {
   const mode = settings.numerics ?? environment('GRADUS_NUMERICS')
   if (mode !== undefined && mode !== 'fused' && mode !== 'portable')
     throw new ValueError('compile', `numerics must be fused or portable, not ${mode}`)
-  if (mode === 'fused' && settings.engine !== 'interpreter' && !relaxedMadd())
+  if (mode === 'fused' && engineName(settings) === 'wasm' && !relaxedMadd())
     throw new ValueError('compile', 'this WebAssembly has no fused multiply-add', {
       hint: "Leave numerics out, or use 'portable'.",
     })

@@ -23,6 +23,7 @@ function evaluate(graph: Graph, inputs: readonly TypedArray[]): TypedArray[] {
       canonical,
       new Map(),
       graph.inputs.map(() => undefined),
+      { once: true },
     )
   programs.set(key, program)
   if (programs.size > kept) programs.delete(programs.keys().next().value!)

@@ -4,9 +4,12 @@
 import type { TypedArray } from '../base/dtype.js'
 import type { Storage } from '../base/storage.js'
 import type { Plan } from '../lower/plan.js'
+import type { Target } from '../lower/target.js'
 
 export interface Engine {
-  readonly name: 'wasm' | 'interpreter'
+  readonly name: 'wasm' | 'native' | 'interpreter'
+  /** What plans for this engine are lowered for. Throws where the engine cannot run here. */
+  target(): Target
   /** `storages`: for each graph input, the storage that holds it across calls; undefined for arguments. */
   load(plan: Plan, storages: readonly (Storage | undefined)[]): Runnable
 }

@@ -1,5 +1,5 @@
 /**
- * @file The memory of the WebAssembly engine: one linear memory for the process, blocks by first fit, and the storages
+ * @file The memory of the WebAssembly and native engines: one linear memory for the process, blocks by first fit, and the storages
  * that live in it. Those unused for longest move back to the host when there are too many, so that nothing needs to be
  * freed by hand or by finalizers.
  */
@@ -17,6 +17,10 @@ interface Block {
   offset: number
   bytes: number
 }
+
+let shared: Heap | undefined
+/** The heap of the process: engines share it, so that changing the engine moves nothing. */
+export const sharedHeap = (): Heap => (shared ??= new Heap())
 
 export class Heap {
   readonly memory: WasmMemory = new webAssembly.Memory({ initial: 16 })

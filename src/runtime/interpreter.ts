@@ -3,10 +3,12 @@
  */
 import { allocate, type TypedArray } from '../base/dtype.js'
 import { compileInterpreter } from '../kernel/interpret.js'
+import { wasmTarget } from '../lower/target.js'
 import { type Engine, medianSeconds } from './engine.js'
 
 export const interpreterEngine: Engine = {
   name: 'interpreter',
+  target: () => wasmTarget,
   load(plan, storages) {
     const kernels = plan.kernels.map(compileInterpreter)
     const prepare = (inputs: readonly (TypedArray | undefined)[]): TypedArray[] => {

@@ -2,44 +2,36 @@
  * @file The WebAssembly engine: a plan becomes one module over the shared heap; a call copies arguments in, runs every
  * kernel, and copies results out.
  */
-import { byteSize, type TypedArray, viewOf } from '../base/dtype.js'
+import { byteSize, type TypedArray } from '../base/dtype.js'
 import type { Storage } from '../base/storage.js'
 import { emitModule } from '../emit/wasm/emit.js'
 import { compileModule } from '../emit/wasm/features.js'
 import { webAssembly } from '../emit/wasm/host.js'
-import type { Plan, Slot } from '../lower/plan.js'
+import type { Plan } from '../lower/plan.js'
+import { wasmTarget } from '../lower/target.js'
+import { Binding } from './binding.js'
 import { type Engine, medianSeconds, type Runnable } from './engine.js'
-import { Heap } from './heap.js'
+import { sharedHeap } from './heap.js'
 
-let heap: Heap | undefined
 /** The program whose addresses stand in the table; the next call of the same need not write them again. */
 let tableOf: object | undefined
 
 export const wasmEngine: Engine = {
   name: 'wasm',
-  load: (plan, storages) => new WasmProgram(plan, storages, (heap ??= new Heap())),
+  target: () => wasmTarget,
+  load: (plan, storages) => new WasmProgram(plan, storages),
 }
 
 type KernelFunction = (...pointers: number[]) => void
 
 class WasmProgram implements Runnable {
-  readonly #plan: Plan
-  readonly #heap: Heap
-  readonly #storages: readonly (Storage | undefined)[]
+  readonly #binding: Binding
   readonly #exports: { readonly [name: string]: unknown }
   readonly #run: (table: number) => void
-  readonly #tableBytes: number
-  #epoch = -1
-  #buffer: ArrayBuffer | undefined
-  #table = 0
-  #addresses = new Int32Array(0)
-  #inputViews: (TypedArray | undefined)[] = []
-  #outputViews: (TypedArray | undefined)[] = []
 
-  constructor(plan: Plan, storages: readonly (Storage | undefined)[], heap: Heap) {
-    this.#plan = plan
-    this.#heap = heap
-    this.#storages = storages
+  constructor(plan: Plan, storages: readonly (Storage | undefined)[]) {
+    const heap = sharedHeap()
+    this.#binding = new Binding(plan, storages, heap, plan.slots.length * 4)
     const bytes = emitModule({
       kernels: plan.kernels,
       launches: plan.launches.map(({ kernel, slots }) => ({ kernel, pointers: slots })),
@@ -47,70 +39,38 @@ class WasmProgram implements Runnable {
     const instance = new webAssembly.Instance(compileModule(bytes), { env: { memory: heap.memory } })
     this.#exports = instance.exports
     this.#run = instance.exports['run'] as (table: number) => void
-    this.#tableBytes = Math.ceil((plan.slots.length * 4) / 64) * 64
   }
 
   run(inputs: readonly (TypedArray | undefined)[], results: number): TypedArray[] {
-    this.#prepare()
-    this.#copyIn(inputs)
-    this.#run(this.#table)
-    const out = new Array<TypedArray>(results)
-    for (let i = 0; i < results; i++) out[i] = this.#outputViews[i]!.slice() as TypedArray
-    return out
+    const binding = this.#binding
+    if (binding.prepare() || tableOf !== this) this.#writeTable()
+    binding.copyIn(inputs)
+    this.#run(binding.arena)
+    return binding.copyOut(results)
   }
 
   time(inputs: readonly (TypedArray | undefined)[]): number[] {
-    const saved = this.#storages.map((storage) => storage?.read())
-    this.run(inputs, 0)
-    const seconds = this.#plan.launches.map(({ kernel, slots }) => {
-      const f = this.#exports[`k${kernel}`] as KernelFunction
-      const pointers = slots.map((slot) => this.#addresses[slot]!)
-      return medianSeconds(() => f(...pointers))
+    return this.#binding.keepingStorages(() => {
+      this.run(inputs, 0)
+      return this.#binding.plan.launches.map(({ kernel, slots }) => {
+        const f = this.#exports[`k${kernel}`] as KernelFunction
+        const pointers = slots.map((slot) => this.#binding.addresses[slot]!)
+        return medianSeconds(() => f(...pointers))
+      })
     })
-    this.#storages.forEach((storage, i) => {
-      storage?.write(saved[i]!)
-    })
-    return seconds
   }
 
-  /** Addresses and views, made anew when anything in the heap has moved. */
-  #prepare(): void {
-    const heap = this.#heap
-    if (this.#epoch === heap.epoch && this.#buffer === heap.memory.buffer) {
-      if (tableOf !== this) this.#writeTable()
-      return
-    }
-    const { slots, inputs, outputs, arenaBytes } = this.#plan
-    const bound = this.#storages.filter((storage) => storage !== undefined)
-    const pointers = heap.bind(bound)
-    this.#table = heap.arena(this.#tableBytes + arenaBytes)
-    const arena = this.#table + this.#tableBytes
-    const addressOf = new Map<number, number>()
-    let next = 0
-    this.#storages.forEach((storage, i) => {
-      if (storage) addressOf.set(i, pointers[next++]!)
-    })
-    const place = (slot: Slot) => (slot.kind === 'arena' ? arena + slot.offset : addressOf.get(slot.input)!)
-    this.#addresses = Int32Array.from(slots, place)
-    const buffer = heap.memory.buffer
-    const view = (slot: number): TypedArray | undefined =>
-      slot < 0 ? undefined : viewOf(slots[slot]!.dtype, buffer, place(slots[slot]!), slots[slot]!.length)
-    this.#inputViews = inputs.map((slot, i) => (this.#storages[i] ? undefined : view(slot)))
-    this.#outputViews = outputs.map(view)
-    this.#buffer = buffer
-    this.#epoch = heap.epoch
-    this.#writeTable()
-  }
-
+  /** The table stands where the arena begins, which all programs use in turn. */
   #writeTable(): void {
-    new Int32Array(this.#heap.memory.buffer, this.#table, this.#addresses.length).set(this.#addresses)
+    const { heap, arena, addresses } = this.#binding
+    new Int32Array(heap.memory.buffer, arena, addresses.length).set(addresses)
     tableOf = this
   }
+}
 
-  #copyIn(inputs: readonly (TypedArray | undefined)[]): void {
-    const views = this.#inputViews
-    for (let i = 0; i < views.length; i++) views[i]?.set(inputs[i]! as Float32Array<ArrayBuffer>)
-  }
+/** Called by engines that use the arena without a table in it. */
+export function forgetTable(): void {
+  tableOf = undefined
 }
 
 /** Bytes a launch reads and writes, each buffer once. */

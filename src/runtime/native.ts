@@ -1,0 +1,73 @@
+/**
+ * @file The native engine: a plan becomes C, the system's compiler makes it a library, koffi calls it. It works in the
+ * heap's memory, as WebAssembly does: the same addresses, so that a program may change from one to the other between
+ * two calls and nothing moves.
+ */
+import type { TypedArray } from '../base/dtype.js'
+import type { Storage } from '../base/storage.js'
+import { emitC } from '../emit/c/emit.js'
+import type { Plan } from '../lower/plan.js'
+import { Binding } from './binding.js'
+import { type Engine, medianSeconds, type Runnable } from './engine.js'
+import { sharedHeap } from './heap.js'
+import { findCompiler, koffi, type Library, loadC } from './native-compiler.js'
+import { forgetTable } from './wasm.js'
+
+export const nativeEngine: Engine = {
+  name: 'native',
+  target: () => findCompiler().target,
+  load: (plan, storages) => new NativeProgram(plan, storages, loadC(sourceOf([plan]))),
+}
+
+/** The C of several programs in one file: one run of the compiler for all. */
+export const sourceOf = (plans: readonly Plan[]): string =>
+  emitC(
+    plans.map(({ kernels, launches }) => ({
+      kernels,
+      launches: launches.map(({ kernel, slots }) => ({ kernel, pointers: slots })),
+    })),
+  )
+
+export class NativeProgram implements Runnable {
+  readonly #binding: Binding
+  readonly #run: (table: bigint) => unknown
+  readonly #launch: (table: bigint, launch: number) => unknown
+  /** Addresses for C, outside of what the garbage collector moves: buffers of their own, not small typed arrays. */
+  readonly #table: BigInt64Array<ArrayBuffer>
+  readonly #tableAddress: bigint
+
+  /** `index`: which of the library's programs this is. */
+  constructor(plan: Plan, storages: readonly (Storage | undefined)[], library: Library, index = 0) {
+    this.#binding = new Binding(plan, storages, sharedHeap())
+    this.#run = library.func(`void run${index}(void *t)`)
+    this.#launch = library.func(`void launch${index}(void *t, int l)`)
+    this.#table = new BigInt64Array(new ArrayBuffer(8 * Math.max(64, plan.slots.length)))
+    this.#tableAddress = koffi().address(this.#table.buffer)
+  }
+
+  run(inputs: readonly (TypedArray | undefined)[], results: number): TypedArray[] {
+    const binding = this.#binding
+    if (binding.prepare()) this.#writeTable()
+    // The arena begins with the table of WebAssembly's last program, which is overwritten now.
+    forgetTable()
+    binding.copyIn(inputs)
+    this.#run(this.#tableAddress)
+    return binding.copyOut(results)
+  }
+
+  time(inputs: readonly (TypedArray | undefined)[]): number[] {
+    return this.#binding.keepingStorages(() => {
+      this.run(inputs, 0)
+      return this.#binding.plan.launches.map((_, l) => medianSeconds(() => this.#launch(this.#tableAddress, l)))
+    })
+  }
+
+  /** The heap's memory may have grown, and stand elsewhere. */
+  #writeTable(): void {
+    const { heap, addresses } = this.#binding
+    const base = koffi().address(heap.memory.buffer)
+    addresses.forEach((address, slot) => {
+      this.#table[slot] = base + BigInt(address)
+    })
+  }
+}
