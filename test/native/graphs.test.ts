@@ -1,0 +1,69 @@
+/**
+ * Random programs and those that fusion rearranges most, as C at every width of vectors: the graph interpreter's bits.
+ * GRAPHS=2000 SEED=1 npx vitest run test/native/graphs.test.ts is the soak.
+ */
+import { afterAll, describe, expect, test } from 'vitest'
+import { input } from '../../src/graph/node.js'
+import * as ops from '../../src/graph/ops.js'
+import { patternInputs, patterns } from '../engines/pattern-programs.js'
+import { randomGraph } from '../graph/random-graph.js'
+import { type Case, expectNativeBits, missing, ownCache, targets } from './harness.js'
+
+const count = Number(process.env['GRAPHS'] ?? 40)
+const first = Number(process.env['SEED'] ?? 0)
+afterAll(ownCache())
+
+describe.skipIf(missing() !== undefined).each(targets)('%s', (_, target) => {
+  describe.each(['fused', 'portable'] as const)('%s', (mode) => {
+    test(`${count} random graphs`, () => {
+      for (let from = first; from < first + count; from += 40) {
+        const seeds = Array.from({ length: Math.min(40, first + count - from) }, (_, i) => from + i)
+        expectNativeBits(
+          seeds.map((seed) => ({ label: `seed ${seed}`, ...randomGraph(seed, { nodes: 5 + (seed % 40) }) })),
+          target,
+          mode,
+        )
+      }
+    })
+
+    test('patterns of fusion', () => {
+      const all = Object.entries(patterns).map(([label, make]): Case & { most: number } => {
+        const [graph, most] = make()
+        return { label, graph, inputs: patternInputs(graph), most }
+      })
+      expectNativeBits(all, target, mode).forEach((plan, i) => {
+        expect(plan.launches.length, all[i]!.label).toBeLessThanOrEqual(all[i]!.most)
+      })
+    })
+
+    test('products cross tiles, panels, blocks and segments', () => {
+      const sizes = [
+        [1, 64, 130],
+        [2, 33, 40],
+        [4, 10, 20],
+        [13, 33, 600],
+        [25, 130, 70],
+        [32, 128, 100],
+        [64, 300, 33],
+        [150, 130, 530],
+      ] as const
+      const all = sizes.flatMap(([m, n, k]) =>
+        (['float32', 'float64'] as const).flatMap((dtype) =>
+          [0, 1, 2, 3].map((turned): Case => {
+            const [left, right] = [(turned & 1) === 1, (turned & 2) === 2]
+            const x = input(dtype, left ? [k, m] : [m, k])
+            const y = input(dtype, right ? [n, k] : [k, n])
+            const attrs = { lhsBatch: [], rhsBatch: [], lhsContract: [left ? 0 : 1], rhsContract: [right ? 1 : 0] }
+            const product = ops.contract(x, y, attrs)
+            const graph = {
+              inputs: [x, y],
+              outputs: turned === 0 ? [product] : [ops.unary('negate', product), product],
+            }
+            return { label: `${dtype} ${m}×${n}×${k}, turned ${turned}`, graph, inputs: patternInputs(graph) }
+          }),
+        ),
+      )
+      expectNativeBits(all, target, mode)
+    })
+  })
+})
