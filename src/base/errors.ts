@@ -25,9 +25,10 @@ export class GradusError extends Error {
 
   constructor(operation: string, fault: string, details: ErrorDetails = {}) {
     const place = details.place ?? currentPlace()
-    super(`${operation}: ${fault}${place ? `, in ${place}` : ''}${details.hint ? `. ${details.hint}` : ''}`, {
-      cause: details.cause,
-    })
+    const where = place ? `, in ${place}` : ''
+    // A question ends its sentence itself.
+    const stop = /[?.]$/.test(fault) && !where ? '' : '.'
+    super(`${operation}: ${fault}${where}${details.hint ? `${stop} ${details.hint}` : ''}`, { cause: details.cause })
     this.operation = operation
   }
 }

@@ -191,10 +191,18 @@ async function main(): Promise<number> {
   }
 }
 
+/** The message without the name of the library's function, which is nothing to whoever types commands. */
+function plainMessage(error: Error): string {
+  const { message } = error
+  const name = error instanceof GradusError && /^[A-Za-z.]+$/.test(error.operation) ? `${error.operation}: ` : ''
+  return message.startsWith(name) ? message.slice(name.length) : message
+}
+
 /** Says what went wrong: a sentence for what users can put right, a stack for what they cannot. */
 function fail(error: unknown): number {
   const expected = error instanceof GradusError && error.name !== 'VerifyError'
-  const { name, message, stack } = error instanceof Error ? error : new Error(String(error))
+  const { name, stack } = error instanceof Error ? error : new Error(String(error))
+  const message = error instanceof Error ? plainMessage(error) : String(error)
   process.stderr.write(
     expected ? `gradus: ${message}\n` : `gradus: ${stack ?? message}\nThis is a bug in Gradus; please report it.\n`,
   )
