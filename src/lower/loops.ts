@@ -2,22 +2,23 @@
  * @file Elementwise stages and reductions as loops. In: a group of stages. Out: a kernel.
  * Innermost loops run by lanes, with a scalar tail; a row's passes stand one after another in the loop over rows.
  */
-import { isOp, type Node } from '../graph/node.js'
+import type { Node } from '../graph/node.js'
 import type { ReduceKind } from '../graph/op.js'
 import { type Affine, addAffine, affine, type Value, type Variable } from '../kernel/loop.js'
+import { accumulate, accumulator, kindOf, segmentOf } from './accumulate.js'
 import { type Collapsed, collapse } from './collapse.js'
-import type { ColumnGroup, CopyGroup, LoopGroup } from './fuse.js'
+import type { CopyGroup, LoopGroup } from './fuse.js'
 import { isChain } from './fuse.js'
 import { KernelScope, type Known, type LowerContext, type Lowered, lanesFor } from './scope.js'
 import type { Stage } from './stage.js'
 import { type Target, widths } from './target.js'
-import { combine, flopsOf, identity } from './values.js'
+import { combine } from './values.js'
 
 export function lowerLoops(group: LoopGroup, context: LowerContext, name: string): Lowered {
   const scope = new KernelScope(context)
   const rows = group.passes.length === 1 && group.passes[0]!.kept === group.passes[0]!.domain.length ? 0 : group.rows
-  for (const pass of group.passes) for (const stage of pass.stages) countFlops(scope, stage)
-  nest(scope, group.passes[0]!.domain.slice(0, rows), [], (row) => {
+  for (const pass of group.passes) for (const stage of pass.stages) scope.countFlops(stage)
+  scope.nest(group.passes[0]!.domain.slice(0, rows), [], (row) => {
     // Values of this row alone: results of reductions and of stages without axes beyond the rows.
     const rowValues: RowValues = new Map()
     for (const pass of group.passes) {
@@ -31,43 +32,22 @@ export function lowerLoops(group: LoopGroup, context: LowerContext, name: string
 export function lowerCopy(group: CopyGroup, context: LowerContext, name: string): Lowered {
   const scope = new KernelScope(context)
   for (const part of group.parts) {
-    countFlops(scope, part)
+    scope.countFlops(part)
     lowerPass(scope, collapse([part], 0, part.kept), [], new Map())
   }
   return scope.finish(name)
-}
-
-function countFlops(scope: KernelScope, stage: Stage): void {
-  const count = stage.domain.reduce((n, extent) => n * extent, 1)
-  const each = stage.steps.reduce(
-    (sum, step) => sum + (step.kind === 'op' ? flopsOf(step.node.op) : 0),
-    stage.kind === 'map' ? 0 : 1,
-  )
-  scope.flops += count * each
-}
-
-/** Loops over `extents`, one inside another. */
-export function nest(
-  scope: KernelScope,
-  extents: readonly number[],
-  at: readonly Affine[],
-  body: (at: readonly Affine[]) => void,
-): void {
-  const [extent, ...inner] = extents
-  if (extent === undefined) body(at)
-  else scope.b.loop({ stop: extent }, (i) => nest(scope, inner, [...at, i], body))
 }
 
 function lowerPass(scope: KernelScope, pass: Collapsed, row: readonly Affine[], rowValues: RowValues): void {
   const { rows, kept, domain, stages } = pass
   const reduces = stages.filter((stage) => stage.kind === 'rowReduce')
   if (reduces.length > 0) {
-    nest(scope, domain.slice(rows, kept), row, (at) => {
+    scope.nest(domain.slice(rows, kept), row, (at) => {
       const results = isChain(reduces[0]!)
         ? chain(scope, pass, reduces, at, rowValues)
         : lanes(scope, pass, reduces, at, rowValues)
       reduces.forEach((stage, i) => {
-        keep(scope, stage, at, results[i]!)
+        scope.keep(stage, at, results[i]!)
         if (kept === rows) rowValues.set(stage.root, results[i]!)
       })
     })
@@ -79,11 +59,11 @@ function lowerPass(scope: KernelScope, pass: Collapsed, row: readonly Affine[], 
     for (const stage of stages) {
       const value = scope.evaluate(stage, row, 1, 0, ofThisRow(stage, rowValues))
       rowValues.set(stage.root, value)
-      keep(scope, stage, row, value)
+      scope.keep(stage, row, value)
     }
     return
   }
-  nest(scope, domain.slice(rows, last), row, (outer) => {
+  scope.nest(domain.slice(rows, last), row, (outer) => {
     span(scope, pass, outer, rowValues, domain[last]!, (at, width, known) => {
       for (const stage of stages) evaluateAndKeep(scope, stage, at, width, last, known)
     })
@@ -100,12 +80,7 @@ function evaluateAndKeep(
 ): void {
   const value = scope.evaluate(stage, at, width, along, known)
   known.set(stage.storeKey, value)
-  keep(scope, stage, at, value)
-}
-
-function keep(scope: KernelScope, stage: Stage, at: readonly Affine[], value: Value): void {
-  if (scope.context.needsMemory(stage.root))
-    scope.b.store(scope.buffer(stage.root, 'write'), scope.place(stage.store, at), value)
+  scope.keep(stage, at, value)
 }
 
 /** Scalars that this row has computed, by the node they belong to. */
@@ -180,16 +155,14 @@ function chain(
 ): Value[] {
   const { b } = scope
   const [extent, along] = innerAxis(pass)
-  const accumulators = reduces.map((stage) =>
-    b.variable(identity(b, kindOf(stage), { dtype: valueType(stage), lanes: 1 })),
-  )
+  const accumulators = reduces.map((stage) => accumulator(b, stage, 1))
   const fixed = invariants(scope, pass, at, 1, rowValues)
   b.loop({ stop: extent }, (i) => {
     const known: Known = new Map(fixed)
     const here = pass.domain.length > along ? [...at, i] : at
     reduces.forEach((stage, r) => {
       const value = scope.evaluate(stage, here, 1, along, known)
-      b.set(accumulators[r]!, combine(b, kindOf(stage), b.get(accumulators[r]!), value))
+      accumulate(b, stage, accumulators[r]!, value)
     })
   })
   return accumulators.map((accumulator) => b.get(accumulator))
@@ -205,13 +178,13 @@ function lanes(
 ): Value[] {
   const { b } = scope
   const [extent, along] = innerAxis(pass)
-  const order = (reduces[0]!.root as { attrs: { order: { segment: number } } }).attrs.order
+  const segmentLength = segmentOf(reduces[0]!)
   const width = rowWidth(lanesFor(pass.stages, scope.context.target), extent, scope.context.target)
   const vectors = 16 / width
   const fixedWide = width > 1 ? invariants(scope, pass, at, width, rowValues) : new Map<string, Value>()
   const fixed = invariants(scope, pass, at, 1, rowValues)
 
-  const accumulate = (accumulators: readonly Variable[][], q: number, place: Affine, lane?: number) => {
+  const step = (accumulators: readonly Variable[][], q: number, place: Affine, lane?: number) => {
     const wide = lane === undefined ? width : 1
     const known: Known = new Map(wide === 1 ? fixed : fixedWide)
     const here = [...at, place]
@@ -219,28 +192,26 @@ function lanes(
     reduces.forEach((stage, r) => {
       const value = scope.evaluate(stage, here, wide, along, known)
       const variable = accumulators[r]![q]!
-      const before = b.get(variable)
-      if (lane === undefined || width === 1) b.set(variable, combine(b, kindOf(stage), before, value))
-      else b.set(variable, b.insert(before, lane, combine(b, kindOf(stage), b.extract(before, lane), value)))
+      if (lane === undefined || width === 1) accumulate(b, stage, variable, value)
+      else {
+        const before = b.get(variable)
+        b.set(variable, b.insert(before, lane, combine(b, kindOf(stage), b.extract(before, lane), value)))
+      }
     })
   }
 
   const segment = (start: Affine, length: number): Value[] => {
-    const accumulators = reduces.map((stage) =>
-      Array.from({ length: vectors }, () =>
-        b.variable(identity(b, kindOf(stage), { dtype: valueType(stage), lanes: width })),
-      ),
-    )
+    const accumulators = reduces.map((stage) => Array.from({ length: vectors }, () => accumulator(b, stage, width)))
     const whole = Math.floor(length / 16) * 16
     b.loop({ start, stop: addAffine(start, whole), step: 16 }, (i) => {
-      for (let q = 0; q < vectors; q++) accumulate(accumulators, q, addAffine(i, q * width))
+      for (let q = 0; q < vectors; q++) step(accumulators, q, addAffine(i, q * width))
     })
     for (let k = whole; k < length; ) {
       const q = Math.floor((k - whole) / width)
       if (k + width <= length) {
-        accumulate(accumulators, q, addAffine(start, k))
+        step(accumulators, q, addAffine(start, k))
         k += width
-      } else accumulate(accumulators, q, addAffine(start, k), (k++ - whole) % width)
+      } else step(accumulators, q, addAffine(start, k), (k++ - whole) % width)
     }
     return reduces.map((stage, r) =>
       tree(
@@ -252,14 +223,14 @@ function lanes(
     )
   }
 
-  if (extent <= order.segment) return segment(affine(0), extent)
-  const totals = reduces.map((stage) => b.variable(identity(b, kindOf(stage), { dtype: valueType(stage), lanes: 1 })))
+  if (extent <= segmentLength) return segment(affine(0), extent)
+  const totals = reduces.map((stage) => accumulator(b, stage, 1))
   const addTo = (values: readonly Value[]) =>
     reduces.forEach((stage, r) => {
-      b.set(totals[r]!, combine(b, kindOf(stage), b.get(totals[r]!), values[r]!))
+      accumulate(b, stage, totals[r]!, values[r]!)
     })
-  const full = Math.floor(extent / order.segment) * order.segment
-  b.loop({ stop: full, step: order.segment }, (s) => addTo(segment(s, order.segment)))
+  const full = Math.floor(extent / segmentLength) * segmentLength
+  b.loop({ stop: full, step: segmentLength }, (s) => addTo(segment(s, segmentLength)))
   if (full < extent) addTo(segment(affine(full), extent - full))
   return totals.map((total) => b.get(total))
 }
@@ -286,85 +257,4 @@ function tree(scope: KernelScope, kind: ReduceKind, vectors: readonly Value[], w
   return scalars[0]!
 }
 
-/** Lanes along the last kept axis; the reduced axes are loops inside, so that each column is one ascending chain. */
-export function lowerColumns(group: ColumnGroup, context: LowerContext, name: string): Lowered {
-  const scope = new KernelScope(context)
-  const { b } = scope
-  for (const stage of group.stages) countFlops(scope, stage)
-  const pass = collapse(group.stages, 0, group.stages[0]!.kept)
-  const { stages, domain, kept } = pass
-  const along = kept - 1
-  const inner = domain.slice(kept)
-  const order = (stages[0]!.root as { attrs: { order: { segment: number } } }).attrs.order
-  const { target } = scope.context
-  const width = lanesFor(stages, target)
-
-  const block = (outer: readonly Affine[], place: Affine, wide: number, count: number) => {
-    const places = Array.from({ length: count }, (_, v) => [...outer, addAffine(place, v * wide)])
-    const chains = (reduced: (body: (rest: readonly Affine[]) => void) => void): Value[][] => {
-      const accumulators = stages.map((stage) =>
-        places.map(() => b.variable(identity(b, kindOf(stage), { dtype: valueType(stage), lanes: wide }))),
-      )
-      reduced((rest) => {
-        places.forEach((at, v) => {
-          const known: Known = new Map()
-          stages.forEach((stage, r) => {
-            const value = scope.evaluate(stage, [...at, ...rest], wide, along, known)
-            const variable = accumulators[r]![v]!
-            b.set(variable, combine(b, kindOf(stage), b.get(variable), value))
-          })
-        })
-      })
-      return accumulators.map((list) => list.map((variable) => b.get(variable)))
-    }
-    const store = (values: readonly Value[][]) =>
-      stages.forEach((stage, r) => {
-        places.forEach((at, v) => {
-          keep(scope, stage, [...at, ...inner.map(() => affine(0))], values[r]![v]!)
-        })
-      })
-    const count512 = inner.reduce((n, extent) => n * extent, 1)
-    if (count512 <= order.segment) {
-      store(chains((body) => nest(scope, inner, [], body)))
-      return
-    }
-    // Only one axis is left when there are several segments: collapse() made sure of it.
-    const totals = stages.map((stage) =>
-      places.map(() => b.variable(identity(b, kindOf(stage), { dtype: valueType(stage), lanes: wide }))),
-    )
-    b.loop({ stop: inner[0]!, step: order.segment }, (s) => {
-      const values = chains((body) =>
-        b.loop({ start: s, stop: addAffine(s, order.segment), limit: inner[0]! }, (i) => body([i])),
-      )
-      stages.forEach((stage, r) => {
-        places.forEach((_, v) => {
-          const total = totals[r]![v]!
-          b.set(total, combine(b, kindOf(stage), b.get(total), values[r]![v]!))
-        })
-      })
-    })
-    store(totals.map((list) => list.map((total) => b.get(total))))
-  }
-
-  nest(scope, domain.slice(0, along), [], (outer) => {
-    const extent = domain[along]!
-    let done = width === 1 ? 0 : Math.floor(extent / (4 * width)) * 4 * width
-    b.loop({ stop: done, step: 4 * width }, (i) => block(outer, i, width, 4))
-    for (const wide of widths(width, target)) {
-      const whole = Math.floor(extent / wide) * wide
-      b.loop({ start: done, stop: whole, step: wide }, (i) => block(outer, i, wide, 1))
-      done = whole
-    }
-  })
-  return scope.finish(name)
-}
-
 const innerAxis = (pass: Collapsed): [extent: number, axis: number] => [pass.domain[pass.kept] ?? 1, pass.kept]
-const kindOf = (stage: Stage): ReduceKind => {
-  if (!isOp(stage.root, 'reduce')) throw new Error('not a reduction')
-  return stage.root.attrs.kind
-}
-const valueType = (stage: Stage) => {
-  const { dtype } = stage.root.type
-  return dtype === 'uint8' ? 'uint32' : dtype
-}

@@ -4,9 +4,10 @@
  */
 import { type Graph, make, type Node } from '../graph/node.js'
 import type { NumericsMode } from '../numerics/arithmetic.js'
+import { lowerColumns } from './columns.js'
 import { lowerContract } from './contract.js'
 import { accesses, type Fused, fuse, type Group } from './fuse.js'
-import { lowerColumns, lowerCopy, lowerLoops } from './loops.js'
+import { lowerCopy, lowerLoops } from './loops.js'
 import type { LowerContext, Lowered } from './scope.js'
 import type { Stage } from './stage.js'
 import { type Target, wasmTarget } from './target.js'

@@ -20,7 +20,7 @@ import {
 import type { NumericsMode } from '../numerics/arithmetic.js'
 import type { Offset, Stage, Step } from './stage.js'
 import type { Target } from './target.js'
-import { elementwise } from './values.js'
+import { elementwise, flopsOf } from './values.js'
 
 /** What a kernel is called with: the memory of a node, or room that only it uses. */
 export type Argument =
@@ -73,6 +73,28 @@ export class KernelScope {
     this.#buffers.push(buffer)
     this.#arguments.push({ kind: 'scratch', dtype, length })
     return buffer
+  }
+
+  countFlops(stage: Stage): void {
+    const count = stage.domain.reduce((n, extent) => n * extent, 1)
+    const each = stage.steps.reduce(
+      (sum, step) => sum + (step.kind === 'op' ? flopsOf(step.node.op) : 0),
+      stage.kind === 'map' ? 0 : 1,
+    )
+    this.flops += count * each
+  }
+
+  /** Loops over `extents`, one inside another. */
+  nest(extents: readonly number[], at: readonly Affine[], body: (at: readonly Affine[]) => void): void {
+    const [extent, ...inner] = extents
+    if (extent === undefined) body(at)
+    else this.b.loop({ stop: extent }, (i) => this.nest(inner, [...at, i], body))
+  }
+
+  /** Stores what a stage has computed, if its node needs memory. */
+  keep(stage: Stage, at: readonly Affine[], value: Value): void {
+    if (this.context.needsMemory(stage.root))
+      this.b.store(this.buffer(stage.root, 'write'), this.place(stage.store, at), value)
   }
 
   finish(name: string): Lowered {
