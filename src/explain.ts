@@ -1,18 +1,41 @@
 /**
- * @file explain(): what a program does and costs, kernel by kernel. A table when printed, an object when read.
+ * @file explain(): what a program does and costs, kernel by kernel. A table when printed, an object when read. With times,
+ * each kernel stands beside what the machine can do at most: its roofline (Williams, Waterman, Patterson 2009,
+ * doi:10.1145/1498765.1498785).
  */
 import { byteSize } from './base/dtype.js'
 import type { Program } from './compile.js'
+import { type MachinePeak, machinePeak } from './runtime/peak.js'
 import { trafficOf } from './runtime/wasm.js'
 
-export interface KernelExplanation {
+export interface KernelExplanation extends Partial<KernelTime> {
   readonly name: string
   /** Floating-point operations; a multiply-add counts two, an exponential about twenty. */
   readonly flops: number
   /** Bytes read and written, each buffer counted once. */
   readonly bytes: number
-  /** Median time of the kernel alone, where it was asked for. */
-  readonly seconds?: number
+}
+
+/** What a kernel's time tells; there where times were asked for. */
+export interface KernelTime {
+  /** Median time of the kernel alone, its data as near as they fit. */
+  readonly seconds: number
+  /** Of the time of all kernels, from 0 to 1. */
+  readonly share: number
+  readonly flopsPerSecond: number
+  readonly bytesPerSecond: number
+  /** Which limit is nearer: how fast the machine computes, or how fast it moves as many bytes. */
+  readonly bound: 'compute' | 'memory'
+  /** How near, as a share of the measured peak. Above 1 for a kernel that finds more in the caches than the measurement did. */
+  readonly peakShare: number
+}
+
+/** The most the engine has reached on this machine; see `machinePeak`. */
+export interface PeakExplanation {
+  /** float32, in registers. */
+  readonly flopsPerSecond: number
+  /** By size of the working set, those that the kernels have. */
+  readonly bandwidths: readonly { readonly workingSet: number; readonly bytesPerSecond: number }[]
 }
 
 export interface Explanation {
@@ -21,6 +44,10 @@ export interface Explanation {
   readonly kernels: readonly KernelExplanation[]
   readonly flops: number
   readonly bytes: number
+  /** Time of all kernels, where it was asked for. */
+  readonly seconds?: number
+  /** Where times were asked for. */
+  readonly peak?: PeakExplanation
   /** Memory of intermediate values, arguments and results: fixed before the first step. */
   readonly arenaBytes: number
   /** Memory of Variables and captured tensors that the program uses. */
@@ -32,9 +59,15 @@ export interface Explanation {
 
 export function explain(program: Program, seconds: readonly number[] | undefined): Explanation {
   const { plan } = program
-  const kernels = plan.launches.map(({ kernel }, i): KernelExplanation => {
-    const { name, flops } = plan.kernels[kernel]!
-    return { name, flops, bytes: trafficOf(plan, i), ...(seconds ? { seconds: seconds[i]! } : {}) }
+  const peak = seconds && machinePeak(program.engine, program.mode)
+  const whole = seconds?.reduce((sum, time) => sum + time, 0)
+  const kernels = plan.launches.map(({ kernel, slots }, i): KernelExplanation => {
+    const { name, flops, buffers } = plan.kernels[kernel]!
+    const bytes = trafficOf(plan, i)
+    if (!seconds || !peak || whole === undefined) return { name, flops, bytes }
+    const places = new Map(slots.map((slot, b) => [slot, byteSize[buffers[b]!.dtype] * buffers[b]!.length]))
+    const workingSet = [...places.values()].reduce((sum, size) => sum + size, 0)
+    return { name, flops, bytes, ...timeOf({ flops, bytes, workingSet }, seconds[i]!, whole, peak) }
   })
   const total = (of: (kernel: KernelExplanation) => number) => kernels.reduce((sum, kernel) => sum + of(kernel), 0)
   const explanation = {
@@ -43,16 +76,47 @@ export function explain(program: Program, seconds: readonly number[] | undefined
     kernels,
     flops: total((kernel) => kernel.flops),
     bytes: total((kernel) => kernel.bytes),
+    ...(peak ? { seconds: whole!, peak: peakOf(peak) } : {}),
     arenaBytes: plan.arenaBytes,
     variableBytes: plan.slots.reduce(
       (sum, slot) => sum + (slot.kind === 'outside' ? slot.length * byteSize[slot.dtype] : 0),
       0,
     ),
     compileTimes: Object.fromEntries(program.compileTimes),
-    toString: () => table(explanation),
+    toString: () => explanationTable(explanation),
   }
   return explanation
 }
+
+/** A kernel is as near to the peak as the nearer of its two limits: flops or bytes a second. */
+export function timeOf(
+  work: { readonly flops: number; readonly bytes: number; readonly workingSet: number },
+  seconds: number,
+  whole: number,
+  peak: Pick<MachinePeak, 'flopsPerSecond' | 'bytesPerSecond'>,
+): KernelTime {
+  // A clock too coarse to see a kernel gives 0.
+  const time = Math.max(seconds, 1e-9)
+  const flopsPerSecond = work.flops / time
+  const bytesPerSecond = work.bytes / time
+  const compute = flopsPerSecond / peak.flopsPerSecond
+  const memory = bytesPerSecond / peak.bytesPerSecond(work.workingSet)
+  return {
+    seconds,
+    share: whole > 0 ? seconds / whole : 0,
+    flopsPerSecond,
+    bytesPerSecond,
+    bound: compute >= memory ? 'compute' : 'memory',
+    peakShare: Math.max(compute, memory),
+  }
+}
+
+const peakOf = ({ flopsPerSecond, bandwidths }: MachinePeak): PeakExplanation => ({
+  flopsPerSecond,
+  bandwidths: [...bandwidths]
+    .map(([workingSet, bytesPerSecond]) => ({ workingSet, bytesPerSecond }))
+    .sort((a, b) => a.workingSet - b.workingSet),
+})
 
 const units = (x: number, names: readonly string[], base: number): string => {
   let i = 0
@@ -60,29 +124,49 @@ const units = (x: number, names: readonly string[], base: number): string => {
     x /= base
     i++
   }
-  return `${x < 10 && i > 0 ? x.toFixed(2) : x < 100 && i > 0 ? x.toFixed(1) : Math.round(x)} ${names[i]}`
+  return `${x < 10 && i > 0 ? x.toFixed(2) : x < 100 && i > 0 ? x.toFixed(1) : Math.round(x)} ${names[i]}`.trimEnd()
 }
 const flopsText = (x: number): string => units(x, ['', 'k', 'M', 'G', 'T'], 1000)
-const bytesText = (x: number): string => units(x, ['B', 'KiB', 'MiB', 'GiB'], 1024)
+export const bytesText = (x: number): string => units(x, ['B', 'KiB', 'MiB', 'GiB'], 1024)
+/** '12.3 µs', '4.56 ms' */
+export const timeText = (seconds: number): string =>
+  seconds < 1e-3
+    ? `${(seconds * 1e6).toFixed(1)} µs`
+    : seconds < 1
+      ? `${(seconds * 1e3).toFixed(2)} ms`
+      : `${seconds.toFixed(2)} s`
+const giga = (perSecond: number): string => (perSecond / 1e9).toFixed(perSecond < 1e9 ? 2 : 1)
+const percentText = (share: number): string => `${Math.round(100 * share)} %`
 
-function table(e: Explanation): string {
-  const timed = e.kernels.some((kernel) => kernel.seconds !== undefined)
-  const head = ['kernel', 'flop', 'memory', ...(timed ? ['time', 'GFLOP/s', 'GB/s'] : [])]
-  const row = (name: string, flops: number, bytes: number, seconds: number | undefined): string[] => [
+function explanationTable(e: Explanation): string {
+  const timed = e.seconds !== undefined
+  const head = timed
+    ? ['', 'kernel', 'flop', 'memory', 'time', 'share', 'GFLOP/s', 'GB/s', 'of peak', 'nearer']
+    : ['', 'kernel', 'flop', 'memory']
+  const rows = e.kernels.map(({ name, flops, bytes, ...time }, i) => [
+    String(i + 1),
     name,
     flopsText(flops),
     bytesText(bytes),
-    ...(timed && seconds !== undefined
-      ? [`${(seconds * 1e6).toFixed(1)} µs`, (flops / seconds / 1e9).toFixed(1), (bytes / seconds / 1e9).toFixed(1)]
-      : []),
-  ]
-  const rows = e.kernels.map((kernel) => row(kernel.name, kernel.flops, kernel.bytes, kernel.seconds))
-  const all = timed ? e.kernels.reduce((sum, kernel) => sum + (kernel.seconds ?? 0), 0) : undefined
-  const lines = [head, ...rows, row('all', e.flops, e.bytes, all)]
+    ...(timed ? timeCells(time as KernelTime) : []),
+  ])
+  const whole = e.seconds ?? 0
+  const all = ['', 'all', flopsText(e.flops), bytesText(e.bytes)]
+  if (timed && whole > 0)
+    all.push(
+      timeText(whole),
+      percentText(1),
+      giga(e.flops / whole),
+      giga(e.bytes / whole),
+      // The mean by time: what is left to 100 % is what a perfect program would save.
+      percentText(e.kernels.reduce((sum, { share = 0, peakShare = 0 }) => sum + share * peakShare, 0)),
+    )
+  const lines = [head, ...rows, all]
+  const last = timed ? head.length - 1 : -1
   const widths = head.map((_, c) => Math.max(...lines.map((line) => line[c]?.length ?? 0)))
   const text = lines.map((line) =>
     line
-      .map((cell, c) => (c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)))
+      .map((cell, c) => (c === 1 || c === last ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)))
       .join('  ')
       .trimEnd(),
   )
@@ -95,5 +179,24 @@ function table(e: Explanation): string {
     rule,
     text[text.length - 1]!,
     `${e.engine}, ${e.numerics} multiply-adds; arena ${bytesText(e.arenaBytes)}, variables ${bytesText(e.variableBytes)}; compiled in ${compile.toFixed(0)} ms`,
+    ...(e.peak ? [peakText(e.peak)] : []),
   ].join('\n')
 }
+
+const timeCells = ({ seconds, share, flopsPerSecond, bytesPerSecond, peakShare, bound }: KernelTime): string[] => [
+  timeText(seconds),
+  percentText(share),
+  giga(flopsPerSecond),
+  giga(bytesPerSecond),
+  percentText(peakShare),
+  bound,
+]
+
+/** 'peak 51.2 GFLOP/s; 88 GB/s within 32 KiB, 12 GB/s within 8 MiB' */
+export function peakText({ flopsPerSecond, bandwidths }: PeakExplanation): string {
+  const sizes = bandwidths.map(
+    ({ workingSet, bytesPerSecond }) => `${giga(bytesPerSecond)} on ${bytesSize(workingSet)}`,
+  )
+  return `peak of this engine here: ${giga(flopsPerSecond)} GFLOP/s; GB/s ${sizes.join(', ')}`
+}
+const bytesSize = (bytes: number): string => (bytes < 2 ** 20 ? `${bytes / 2 ** 10} KiB` : `${bytes / 2 ** 20} MiB`)

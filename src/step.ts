@@ -48,6 +48,8 @@ interface Specialization {
   readonly rebuild: (leaves: readonly unknown[]) => unknown
   /** The result is one tensor, not a tree of them. */
   readonly single: boolean
+  /** GRADUS_DEBUG=2: the times of its kernels are to be printed after its first run. */
+  report: boolean
 }
 
 const isTensor = (value: unknown): value is Tensor => value instanceof Tensor
@@ -85,7 +87,12 @@ export function compile<A extends readonly unknown[], R>(
 
   const call = (...args: A): R => {
     const { found, leaves } = find(args)
-    const outputs = found.program.run(inputsOf(found, leaves), found.results.length)
+    const inputs = inputsOf(found, leaves)
+    const outputs = found.program.run(inputs, found.results.length)
+    if (found.report) {
+      found.report = false
+      console.error(String(explain(found.program, found.program.time(inputs))))
+    }
     const results = outputs.map((data, i) => leaf(data, found.results[i]!.shape, found.results[i]!.dtype))
     return (found.single ? results[0] : found.rebuild(results)) as R
   }
@@ -93,10 +100,7 @@ export function compile<A extends readonly unknown[], R>(
   const extras = {
     explain(args: A, settings: { readonly time?: boolean } = {}) {
       const { found, leaves } = find(args)
-      return explain(
-        found.program,
-        settings.time || debugLevel() === 2 ? found.program.time(inputsOf(found, leaves)) : undefined,
-      )
+      return explain(found.program, settings.time ? found.program.time(inputsOf(found, leaves)) : undefined)
     },
     async many(batches: Iterable<A> | AsyncIterable<A>, settings: { readonly signal?: AbortSignal } = {}) {
       let result: R | undefined
@@ -202,6 +206,7 @@ function specialize<A extends readonly unknown[], R>(
     results,
     rebuild: result!.rebuild,
     single,
+    report: debugLevel() >= 2,
   }
 }
 

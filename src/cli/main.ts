@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * @file The command line: gradus train, predict, inspect. In: arguments. Out: what the commands print, and an exit code:
+ * @file The command line: gradus train, predict, inspect, profile. In: arguments. Out: what the commands print, and an exit code:
  * 0 done, 1 the data or the run failed, 2 wrong usage, 130 interrupted by Ctrl-C.
  */
 import { Command, CommanderError, Option } from 'commander'
@@ -11,6 +11,7 @@ import { optimizerNames, tableLossNames } from '../train/table-settings.js'
 import { inspectModel } from './inspect.js'
 import { shellLine } from './output.js'
 import { type PredictCommand, predictFile } from './predict.js'
+import { type ProfileCommand, profileCommand } from './profile.js'
 import { type DigitsCommand, trainDigits } from './train-digits.js'
 import { type TableCommand, trainOnTable } from './train-table.js'
 import * as values from './values.js'
@@ -28,6 +29,13 @@ const columns = () => option('--columns <a,b,c>', 'names of the columns, for a f
 const separator = () =>
   option('--separator <char>', 'what stands between fields; found out by default', values.separator)
 const json = () => option('--json', 'print one JSON object and nothing else')
+
+const engine = () =>
+  option(
+    '--engine <name>',
+    'what runs the program: wasm, native, interpreter or auto',
+    values.oneOf('wasm', 'native', 'interpreter', 'auto'),
+  )
 
 /** What only tables have; `train digits` refuses them. */
 const tableOptions = (): Option[] => [
@@ -102,6 +110,7 @@ Examples:
   $ gradus train penguins.csv --target species        # guesses the rest and says what it guessed
   $ gradus predict runs/penguins-001 penguins.csv     # a class and probabilities for each row
   $ gradus inspect runs/penguins-001                  # layers, preprocessing, scores, history
+  $ gradus profile digits --output profile.svg        # where the time of a training step goes
 
 Exit codes: 0 done, 1 the data or the run failed, 2 wrong usage, 130 interrupted.`,
     )
@@ -173,6 +182,43 @@ Examples:
     .argument('<model>', 'the folder that training wrote')
     .addOption(json())
     .action(async (model: string, options: { json?: boolean }) => exit(await inspectModel(model, options)))
+  const profile = root
+    .command('profile')
+    .description('show where the time of a training step (digits, a table) or of a prediction (a model folder) goes')
+    .argument('<file|digits|model>', 'a table, digits, or the folder that training wrote')
+    .usage(
+      'digits [options]\n       gradus profile FILE.csv --target COLUMN [options]\n       gradus profile MODEL [options]',
+    )
+  const batch = option(
+    '--batch-size <n>',
+    "rows at a time, or 'full' for all; for a model 512, 64, 8 or 1",
+    values.batchSize,
+  )
+  const trainingNames = ['--optimizer', '--weight-decay', '--seed']
+  const profileGroups: readonly [string, readonly Option[]][] = [
+    ['The program:', [engine(), batch]],
+    ['The network:', [...networkOptions(), ...onlyTables().filter(({ long }) => long === '--loss')]],
+    ['Training:', trainingOptions().filter(({ long }) => trainingNames.includes(long!))],
+    ['The table:', tableOptions().filter(({ long }) => long !== '--test')],
+    ['Output:', [option('-o, --output <file.svg>', 'where to write the picture'), json()]],
+  ]
+  for (const [heading, list] of profileGroups) for (const one of list) profile.addOption(one.helpGroup(heading))
+  profile
+    .addHelpText(
+      'after',
+      `
+For each kernel of the compiled program: its time, the operations and bytes a second, and how near that is to what this machine
+reaches at most, which is measured too. Nothing is written but the picture.
+
+Examples:
+  $ gradus profile digits --hidden 512,256 --batch-size 256 --output profile.svg
+  $ gradus profile penguins.csv --target species --engine native
+  $ gradus profile runs/penguins-001 --batch-size 1`,
+    )
+    .action(async (source: string, options: ProfileCommand) => {
+      const explicit = profile.options.filter((one) => profile.getOptionValueSource(one.attributeName()) === 'cli')
+      exit(await profileCommand(source, options, [...new Set(explicit.map((one) => one.long!))]))
+    })
   return root
 }
 

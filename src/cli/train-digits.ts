@@ -8,6 +8,7 @@ import type { Dataset } from '../data/column.js'
 import { crossEntropy } from '../loss/index.js'
 import { accuracy, confusionMatrix } from '../metrics/index.js'
 import { summary } from '../nn/summary.js'
+import type { OptimizerSpec } from '../optim/index.js'
 import { cosine, warmup } from '../optim/schedules.js'
 import { evaluate } from '../train/evaluate.js'
 import { fit } from '../train/fit.js'
@@ -23,7 +24,7 @@ import { learningCurve, programName, progressOf, type RunOptions, sayOf, withRun
 export type DigitsCommand = RunOptions & Partial<TrainingSettings>
 
 /** 98.3 % in a dozen epochs: the rate rises for one epoch, then falls to zero along a cosine. */
-const defaults: TrainingSettings = {
+export const digitsDefaults: TrainingSettings = {
   hidden: [256, 128],
   activation: 'relu',
   optimizer: 'adamW',
@@ -42,7 +43,7 @@ const entry = (name: string, text: string): string => `${bold(name.padEnd(11))} 
 export async function trainDigits(command: DigitsCommand, words: string): Promise<number> {
   const { output, json, quiet, progress, ...given } = command
   const settings: TrainingSettings = {
-    ...defaults,
+    ...digitsDefaults,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
   }
   checkSettings('train', settings)
@@ -82,17 +83,11 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
       entry('', `all four are one program, compiled to WebAssembly. ${stepsAnEpoch} steps make an epoch.`),
       '',
     )
-    const total = settings.epochs * stepsAnEpoch
-    const schedule = warmup({
-      steps: Math.min(stepsAnEpoch, Math.ceil(total / 2)),
-      startFactor: 0.1,
-      after: cosine({ learningRate: settings.learningRate, steps: total }),
-    })
     const training = fit(net, {
       train,
       validation,
       loss: crossEntropy,
-      optimizer: optimizerOf(settings, schedule),
+      optimizer: digitsOptimizer(settings, stepsAnEpoch),
       metrics: { accuracy },
       epochs: settings.epochs,
       batchSize: settings.batchSize,
@@ -159,7 +154,18 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
   })
 }
 
-async function loadDigits(): Promise<{ train: Dataset; validation: Dataset; test: Dataset }> {
+/** The rate rises during the first epoch, then falls to zero along a cosine. */
+export function digitsOptimizer(settings: TrainingSettings, stepsAnEpoch: number): OptimizerSpec {
+  const total = settings.epochs * stepsAnEpoch
+  const schedule = warmup({
+    steps: Math.min(stepsAnEpoch, Math.ceil(total / 2)),
+    startFactor: 0.1,
+    after: cosine({ learningRate: settings.learningRate, steps: total }),
+  })
+  return optimizerOf(settings, schedule)
+}
+
+export async function loadDigits(): Promise<{ train: Dataset; validation: Dataset; test: Dataset }> {
   // The name is not a literal, so that the library builds and runs without the package of data.
   const name: string = '@gradus/datasets'
   let module: { digits(): Promise<{ train: Dataset; validation: Dataset; test: Dataset }> }

@@ -48,12 +48,12 @@ const settingNames = [
 
 /** `words` is the command line, for the summary. */
 export async function trainOnTable(file: string, command: TableCommand, words: string): Promise<number> {
-  const csv: CsvOptions = { header: command.header, columns: command.columns, separator: command.separator }
+  const csv = csvOptions(command)
   const data = await readTable(file, csv)
   const test = command.test === undefined ? undefined : await readTable(command.test, testOptions(csv, data))
-  const target = command.target ?? missingTarget(file, data)
+  const target = command.target ?? missingTarget(file, data, 'train')
   const { seed = 1, task, ignore, keep, category, missing } = command
-  const settings = Object.fromEntries(settingNames.map((name) => [name, command[name]])) as Partial<TableSettings>
+  const settings = settingsOf(command)
   const plan = planTable(data, { target, seed, task, ignore, keep, categories: category, missing, test, settings })
   const layers = summary(mlp(plan.network), [1, plan.network.inputs as number])
   const print = sayOf(command, say)
@@ -94,6 +94,17 @@ export async function trainOnTable(file: string, command: TableCommand, words: s
   })
 }
 
+/** How the file is to be read. */
+export const csvOptions = ({ header, columns, separator }: Partial<TableCommand>): CsvOptions => ({
+  header,
+  columns,
+  separator,
+})
+
+/** What was said about the training. */
+export const settingsOf = (command: Partial<TableCommand>): Partial<TableSettings> =>
+  Object.fromEntries(settingNames.map((name) => [name, command[name]]))
+
 /** The test file is written like the other; where that has a header of its own, so has this. */
 const testOptions = (csv: CsvOptions, data: Table): CsvOptions => ({
   ...csv,
@@ -109,8 +120,8 @@ function readingOptions({ columns, header, separator }: TableCommand): string[] 
   ]
 }
 
-function missingTarget(file: string, data: Table): never {
-  throw new ValueError('train', `which column of ${file} is to be predicted is not said`, {
+export function missingTarget(file: string, data: Table, operation: string): never {
+  throw new ValueError(operation, `which column of ${file} is to be predicted is not said`, {
     hint: `Give --target COLUMN. The columns are: ${data.names.join(', ')}.`,
   })
 }

@@ -9,6 +9,7 @@ import type { Samples } from '../data/column.js'
 import { inputWidth, type Preprocessing, type Task } from '../data/preprocess-plan.js'
 import { transform, transformRow } from '../data/preprocess-transform.js'
 import type { Row, Table } from '../data/table.js'
+import type { Explanation } from '../explain.js'
 import { sigmoid, softmax } from '../nn/activations.js'
 import { concatenate } from '../trace/functions.js'
 import type { Tensor } from '../trace/tensor.js'
@@ -86,6 +87,18 @@ export class Model<P extends Prediction = Prediction> {
         hint: `Give ${this.#width} numbers a sample.`,
       })
     return this.#many(transform(preprocessing, table, rows), rows?.length ?? table.rows)
+  }
+
+  /**
+   * What a prediction of `rows` rows at once costs, kernel by kernel, and with `time` how long it takes: the program that
+   * predicts, with a call of it on rows of zeros.
+   */
+  explain(rows: number, options?: { readonly time?: boolean }): { readonly explanation: Explanation; call(): void } {
+    const { tensor } = this.#predictor.buffer(this.#samples(rows), rows, 'float32')
+    return {
+      explanation: this.#predictor.explain(tensor, options),
+      call: () => void this.#predictor.call(tensor),
+    }
   }
 
   /** One sample without any allocation but the result's. */

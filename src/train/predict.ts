@@ -8,6 +8,7 @@ import { allocate, type DType, dtypeOf, type TypedArray } from '../base/dtype.js
 import { type Shape, sizeOf } from '../base/shape.js'
 import type { Samples } from '../data/column.js'
 import { batchShape, type SamplesLike, sampleSize, samplesOf } from '../data/source.js'
+import type { Explanation } from '../explain.js'
 import { initialize } from '../nn/module.js'
 import { type Compiled, compile } from '../step.js'
 import { leaf, type Tensor } from '../trace/tensor.js'
@@ -15,8 +16,8 @@ import { evaluateTensor, type NestedNumbers } from '../trace/value.js'
 import { breath, netInput, outputShape } from './program.js'
 import type { Net } from './types.js'
 
-/** Sizes of batches. A sample does not depend on its neighbours, nor its bits on how many there are. */
-const sizes = [512, 64, 8, 1] as const
+/** Sizes of batches, from the largest. A sample does not depend on its neighbours, nor its bits on how many there are. */
+export const predictionBatches = [512, 64, 8, 1] as const
 
 /** The outputs for all samples, the first axis of `inputs`, as nested arrays: logits where the network gives logits. */
 export async function predict(net: Net, inputs: SamplesLike): Promise<NestedNumbers[]> {
@@ -73,6 +74,11 @@ export class Predictor {
     return { data: evaluateTensor(result), shape: result.shape as Shape }
   }
 
+  /** What the program for this batch costs, and with `time` how long each kernel takes. */
+  explain(tensor: Tensor, options?: { readonly time?: boolean }): Explanation {
+    return this.#program.explain([tensor], options)
+  }
+
   /** All samples, in batches; lets the event loop turn in between. */
   async run(samples: Samples): Promise<{ data: TypedArray; shape: Shape }> {
     const count = samples.shape[0]!
@@ -83,7 +89,7 @@ export class Predictor {
       if (breath.due) await breath.take()
       const left = count - from
       // The smallest batch that holds all that is left, or the largest there is.
-      const size = sizes.findLast((candidate) => candidate >= left) ?? sizes[0]
+      const size = predictionBatches.findLast((candidate) => candidate >= left) ?? predictionBatches[0]
       const filled = Math.min(size, left)
       const { array, tensor } = this.buffer(samples, size, dtypeOf(samples.data)!)
       array.set(samples.data.subarray(from * width, (from + filled) * width) as Float32Array<ArrayBuffer>)

@@ -1,0 +1,177 @@
+/**
+ * @file `gradus profile digits | FILE.csv --target COLUMN | MODEL`: where the time of a training step, or of a prediction, goes.
+ * In: options. Out: a table of kernels, a picture with --output, one object with --json; exit code.
+ */
+import { stat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { FileError, ValueError } from '../base/errors.js'
+import { subset } from '../data/column.js'
+import { readTable } from '../data/table-file.js'
+import { type Explanation, timeText } from '../explain.js'
+import { writeFileAtomic } from '../io/atomic.js'
+import { crossEntropy } from '../loss/index.js'
+import { accuracy } from '../metrics/index.js'
+import { type MlpConfig, mlp, mlpConfig } from '../train/mlp.js'
+import { openModel } from '../train/model-folder.js'
+import { type Profile, profileChart, profilePrediction, profileTraining } from '../train/profile.js'
+import { planTable } from '../train/table-model.js'
+import { checkSettings, lossOf, optimizerOf, type TrainingSettings } from '../train/table-settings.js'
+import { bold, percent, plural, say } from './output.js'
+import { digitsDefaults, digitsOptimizer, loadDigits } from './train-digits.js'
+import { csvOptions, missingTarget, settingsOf, type TableCommand } from './train-table.js'
+
+export interface ProfileCommand extends Omit<TableCommand, 'progress' | 'quiet'> {
+  readonly engine?: 'wasm' | 'native' | 'interpreter' | 'auto'
+}
+
+/** What was profiled, and how it is described. */
+interface Profiled {
+  /** 'a training step', 'a prediction' */
+  readonly what: string
+  readonly source: string
+  readonly network: MlpConfig
+  readonly details: string
+  readonly profile: Profile
+}
+
+/** `explicit`: the options that were given, as they are written on the command line. */
+export async function profileCommand(
+  source: string,
+  command: ProfileCommand,
+  explicit: readonly string[],
+): Promise<number> {
+  // The engine of every program of this process: the step, and what measures the peak.
+  if (command.engine) process.env['GRADUS_ENGINE'] = command.engine
+  const profiled = await profiledOf(source, command, explicit)
+  const { what, network, details, profile } = profiled
+  const { explanation, batchSize, callSeconds } = profile
+  const title = `${what[0]!.toUpperCase()}${what.slice(1)} of ${basename(source)}: ${batchSize} rows, ${layersText(network)}`
+  if (command.output) await writeFileAtomic(command.output, profileChart(profile, title))
+  if (command.json) {
+    console.log(
+      JSON.stringify({ source, what, network, batchSize, callSeconds, ...explanation, picture: command.output }),
+    )
+    return 0
+  }
+  const { seconds = 0 } = explanation
+  say(
+    entry('Profile', `${what} of ${source}, ${plural(batchSize, 'row')} at a time${details}`),
+    entry('Network', layersText(network)),
+    entry(
+      'Time',
+      `${timeText(callSeconds)} a call from JavaScript, ${perSecond(batchSize, callSeconds)}; ${timeText(seconds)} in kernels timed one by one`,
+    ),
+    '',
+    ...String(explanation).split('\n'),
+    '',
+    ...advice(explanation),
+    ...(command.output ? [entry('Picture', command.output)] : []),
+  )
+  return 0
+}
+
+const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`
+const layersText = ({ inputs, hidden, outputs, members }: MlpConfig): string =>
+  `${[[inputs].flat().join('×'), ...hidden, outputs].join(' → ')}${members > 1 ? `, ${members} networks` : ''}`
+const perSecond = (rows: number, seconds: number): string =>
+  `${Math.round(rows / seconds).toLocaleString('en-US')} rows a second`
+
+/** Which kernels to look at. */
+function advice({ kernels }: Explanation): string[] {
+  const numbered = kernels.map((kernel, i) => ({ ...kernel, number: i + 1 }))
+  const longest = numbered.sort((a, b) => (b.share ?? 0) - (a.share ?? 0))[0]
+  if (!longest) return ['There are no kernels: nothing is computed.']
+  const { number, share = 0, bound, peakShare = 0 } = longest
+  const limit = bound === 'compute' ? 'computing' : 'moving data'
+  return [
+    entry(
+      'Longest',
+      `kernel ${number}: ${percent(share)} of the time, at ${percent(peakShare)} of the peak for ${limit}`,
+    ),
+  ]
+}
+
+async function profiledOf(source: string, command: ProfileCommand, explicit: readonly string[]): Promise<Profiled> {
+  if (source === 'digits') return profiledDigits(command, explicit)
+  const found = await stat(source).catch((cause: NodeJS.ErrnoException) => {
+    throw new FileError('profile', `there is no file or folder ${source}`, {
+      cause,
+      hint: 'Give a table, the folder of a model that training wrote, or the word digits.',
+    })
+  })
+  return found.isDirectory() ? profiledModel(source, command, explicit) : profiledTable(source, command)
+}
+
+async function profiledDigits(command: ProfileCommand, explicit: readonly string[]): Promise<Profiled> {
+  refuse(explicit, (name) => !forDigits.has(name) && !forAll.has(name), 'is for tables, not for digits')
+  const { hidden, activation, dropout, optimizer, batchSize, weightDecay, seed } = command
+  const given = { hidden, activation, dropout, optimizer, batchSize, weightDecay, seed }
+  const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  const settings: TrainingSettings = { ...digitsDefaults, ...chosen }
+  checkSettings('profile', settings)
+  const { train } = await loadDigits()
+  const network = mlpConfig({
+    inputs: [28, 28],
+    outputs: 10,
+    hidden: settings.hidden,
+    activation: settings.activation,
+    dropout: settings.dropout,
+  })
+  const rows = train.input.shape[0]!
+  const stepsAnEpoch = settings.batchSize === 'full' ? 1 : Math.ceil(rows / settings.batchSize)
+  const profile = profileTraining(mlp(network), {
+    train,
+    loss: crossEntropy,
+    optimizer: digitsOptimizer(settings, stepsAnEpoch),
+    metrics: { accuracy },
+    batchSize: settings.batchSize,
+    seed: settings.seed,
+  })
+  return { what: 'a training step', source: 'digits', network, details: `, ${settings.optimizer}`, profile }
+}
+
+async function profiledTable(file: string, command: ProfileCommand): Promise<Profiled> {
+  const data = await readTable(file, csvOptions(command))
+  const target = command.target ?? missingTarget(file, data, 'profile')
+  const { seed = 1, task, ignore, keep, category, missing } = command
+  const plan = planTable(data, {
+    target,
+    seed,
+    task,
+    ignore,
+    keep,
+    categories: category,
+    missing,
+    settings: settingsOf(command),
+  })
+  const { settings, network, known, folds } = plan
+  const profile = profileTraining(mlp(network), {
+    train: subset(known, folds[0]!.train),
+    loss: lossOf(settings, plan.task),
+    optimizer: optimizerOf(settings),
+    batchSize: settings.batchSize,
+    seed,
+  })
+  const networks = folds.length > 1 ? `, one of ${folds.length} networks` : ''
+  return { what: 'a training step', source: file, network, details: `, ${settings.optimizer}${networks}`, profile }
+}
+
+async function profiledModel(folder: string, command: ProfileCommand, explicit: readonly string[]): Promise<Profiled> {
+  refuse(explicit, (name) => !forAll.has(name), 'is for training, not for the prediction of a model')
+  const model = await openModel(folder)
+  const { batchSize } = command
+  if (batchSize === 'full')
+    throw new ValueError('profile', "a prediction has no batch of the size 'full'", {
+      hint: 'Give --batch-size 512, 64, 8 or 1.',
+    })
+  const profile = profilePrediction(model, { batchSize })
+  return { what: 'a prediction', source: folder, network: model.description.network, details: '', profile }
+}
+
+const forAll = new Set(['--output', '--json', '--engine', '--batch-size'])
+const forDigits = new Set(['--hidden', '--activation', '--dropout', '--optimizer', '--weight-decay', '--seed'])
+
+function refuse(explicit: readonly string[], foreign: (name: string) => boolean, why: string): void {
+  const names = explicit.filter(foreign)
+  if (names.length > 0) throw new ValueError('tableSettings', `${names.join(', ')} ${why}`)
+}
