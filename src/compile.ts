@@ -23,8 +23,9 @@ import type { Target } from './lower/target.js'
 import type { NumericsMode } from './numerics/arithmetic.js'
 import type { Engine, Runnable } from './runtime/engine.js'
 import { interpreterEngine } from './runtime/interpreter.js'
-import { nativeEngine } from './runtime/native.js'
-import { NativeUnavailable, warnOnce } from './runtime/native-compiler.js'
+import { NativeProgram, nativeEngine, sourceOf } from './runtime/native.js'
+import { cacheFolder, compileInBackground, isNode, NativeUnavailable, noteOnce } from './runtime/native-compiler.js'
+import { type Faster, Tiered } from './runtime/tiered.js'
 import { wasmEngine } from './runtime/wasm.js'
 import { formFma } from './transform/fma.js'
 import { simplify } from './transform/simplify.js'
@@ -34,7 +35,7 @@ export type EngineName = 'wasm' | 'native' | 'interpreter'
 export interface CompileSettings {
   /**
    * `wasm` unless said otherwise, here or by GRADUS_ENGINE. `native` needs a C compiler and koffi, and says so where
-   * they are missing; `auto` is `native` where it works and `wasm` elsewhere.
+   * they are missing; `auto` starts in WebAssembly and goes on in native code once another process has compiled it.
    */
   readonly engine?: EngineName | 'auto'
   /** The program will run once or a few times: compiling C would not pay, so that an engine from the environment yields to `wasm`. */
@@ -122,12 +123,51 @@ export function compileGraph(
 ): Program {
   const name = engineName(settings)
   if (name !== 'auto') return compileFor(engines[name], graph, updates, storages, settings)
-  try {
-    return compileFor(nativeEngine, graph, updates, storages, settings)
-  } catch (error) {
+  if (!isNode()) return compileFor(wasmEngine, graph, updates, storages, settings)
+  return compileTiered(graph, updates, storages, settings)
+}
+
+/** WebAssembly at once; native code, compiled meanwhile by another process, when the program has run for a while. */
+function compileTiered(
+  graph: Graph,
+  updates: Updates,
+  storages: readonly (Storage | undefined)[],
+  settings: CompileSettings,
+): Program {
+  const start = compileFor(wasmEngine, graph, updates, storages, settings)
+  const begin = (): Faster<Program> => {
+    const target = nativeEngine.target()
+    const c: Compilation = { graph, updates, storages, engine: nativeEngine, target, mode: start.mode }
+    const compileTimes = runPasses(c, passes.slice(0, -1))
+    const ready = compileInBackground(sourceOf([c.plan!]))
+    noteOnce(
+      `gradus: native code is compiled in the background and kept in ${cacheFolder()}; GRADUS_ENGINE=wasm does without`,
+    )
+    return () => {
+      const library = ready()
+      return library && programOf(c, new NativeProgram(c.plan!, storages, library), compileTimes)
+    }
+  }
+  const tiers = new Tiered(start, begin, (error) => {
     if (!(error instanceof NativeUnavailable)) throw error
-    warnOnce(`gradus: WebAssembly runs instead of native code: ${error.message}`)
-    return compileFor(wasmEngine, graph, updates, storages, settings)
+    noteOnce(`gradus: WebAssembly runs on instead of native code: ${error.message}`)
+  })
+  return {
+    get graph() {
+      return tiers.current.graph
+    },
+    get plan() {
+      return tiers.current.plan
+    },
+    mode: start.mode,
+    get engine() {
+      return tiers.current.engine
+    },
+    get compileTimes() {
+      return tiers.current.compileTimes
+    },
+    run: (inputs, results) => tiers.run(inputs, results),
+    time: (inputs) => tiers.time(inputs),
   }
 }
 
@@ -140,11 +180,17 @@ function compileFor(
 ): Program {
   const mode = numericsMode(settings)
   const c: Compilation = { graph, updates, storages, engine, target: engine.target(), mode }
+  const compileTimes = runPasses(c, passes)
+  return programOf(c, c.runnable!, compileTimes)
+}
+
+/** Milliseconds by pass. */
+function runPasses(c: Compilation, list: readonly Pass[]): Map<string, number> {
   const compileTimes = new Map<string, number>()
   const debug = debugLevel()
   // Nodes made here belong to no trace.
   withTable(undefined, () => {
-    for (const pass of passes) {
+    for (const pass of list) {
       const start = performance.now()
       pass.run(c)
       compileTimes.set(pass.name, performance.now() - start)
@@ -156,19 +202,22 @@ function compileFor(
       if (shown && pass.dump) console.error(`── ${pass.name} ──\n${pass.dump(c)}`)
     }
   })
+  return compileTimes
+}
+
+function programOf(c: Compilation, runnable: Runnable, compileTimes: ReadonlyMap<string, number>): Program {
   const plan = c.plan!
-  const runnable = c.runnable!
-  if (debug >= 1) {
+  if (debugLevel() >= 1) {
     const total = [...compileTimes.values()].reduce((sum, t) => sum + t, 0)
     console.error(
-      `gradus: compiled ${plan.launches.length} kernels for ${engine.name} in ${total.toFixed(1)} ms, arena ${plan.arenaBytes} bytes`,
+      `gradus: compiled ${plan.launches.length} kernels for ${c.engine.name} in ${total.toFixed(1)} ms, arena ${plan.arenaBytes} bytes`,
     )
   }
   return {
     graph: c.graph,
     plan,
     mode: c.mode,
-    engine: engine.name,
+    engine: c.engine.name,
     compileTimes,
     run: (inputs, results) => runnable.run(inputs, results),
     time: (inputs) => runnable.time(inputs),

@@ -12,6 +12,7 @@ import type * as Fs from 'node:fs'
 import type * as Module from 'node:module'
 import type * as Os from 'node:os'
 import type * as Path from 'node:path'
+import type * as Url from 'node:url'
 import { environment } from '../base/environment.js'
 import { GradusError } from '../base/errors.js'
 import { requiredFlags } from '../emit/c/emit.js'
@@ -23,12 +24,16 @@ export class NativeUnavailable extends GradusError {
 }
 
 const warned = new Set<string>()
-/** One line, once. */
-export function warnOnce(line: string): void {
+/** One line on standard error, once. */
+export function noteOnce(line: string): void {
   if (warned.has(line)) return
   warned.add(line)
-  console.warn(line)
+  console.error(line)
 }
+
+/** Whether this is Node, where alone native code is possible. */
+export const isNode = (): boolean =>
+  typeof (globalThis as { process?: { getBuiltinModule?: unknown } }).process?.getBuiltinModule === 'function'
 
 /** What is used of koffi. */
 interface Koffi {
@@ -42,6 +47,7 @@ interface Modules {
   readonly os: typeof Os
   readonly path: typeof Path
   readonly module: typeof Module
+  readonly url: typeof Url
 }
 
 let loadedModules: Modules | undefined
@@ -57,6 +63,7 @@ function node(): Modules {
     os: get('node:os') as typeof Os,
     path: get('node:path') as typeof Path,
     module: get('node:module') as typeof Module,
+    url: get('node:url') as typeof Url,
   }
   return loadedModules
 }
@@ -177,42 +184,85 @@ export interface Library {
 
 /** Compiles the text, or finds it compiled, and loads it. */
 export function loadC(text: string): Library {
-  const { fs, crypto, path } = node()
   const ffi = koffi()
-  const compiler = findCompiler()
-  const folder = cacheFolder()
-  const sha256 = (data: string | Uint8Array) => crypto.createHash('sha256').update(data).digest('hex')
-  const key = sha256(JSON.stringify([text, compiler.command, compiler.identity, flags]))
-  const object = path.join(folder, `${key}.so`)
-  const checksum = path.join(folder, `${key}.sha256`)
-  const compiled = !isIntact(object, checksum, sha256)
-  if (compiled) compileInto(compiler, text, object, checksum, sha256)
+  const { object, compiled } = compileC(text)
   const library = ffi.load(object)
   return { path: object, compiled, func: (declaration) => library.func(declaration) }
+}
 
-  /** Ours, a plain file, and with the checksum that was written beside it. */
-  function isIntact(file: string, sum: string, hash: (data: Uint8Array) => string): boolean {
-    try {
-      const user = process.getuid?.()
-      for (const one of [file, sum]) {
-        const stat = fs.lstatSync(one)
-        if (!stat.isFile() || (user !== undefined && (stat.uid !== user || (stat.mode & 0o022) !== 0))) return false
-      }
-      return fs.readFileSync(sum, 'utf8') === hash(fs.readFileSync(file))
-    } catch {
-      return false
+/** Where the object of a text is, or will be. */
+function placeOf(text: string, compiler: Compiler): { object: string; checksum: string } {
+  const { path } = node()
+  const key = sha256(JSON.stringify([text, compiler.command, compiler.identity, flags]))
+  const folder = cacheFolder()
+  return { object: path.join(folder, `${key}.so`), checksum: path.join(folder, `${key}.sha256`) }
+}
+
+const sha256 = (data: string | Uint8Array): string => node().crypto.createHash('sha256').update(data).digest('hex')
+
+/** Makes the object of a text, unless it is there and intact. */
+export function compileC(text: string): { object: string; compiled: boolean } {
+  const compiler = findCompiler()
+  const { object, checksum } = placeOf(text, compiler)
+  const compiled = !isIntact(object, checksum)
+  if (compiled) compileInto(compiler, text, object, checksum)
+  return { object, compiled }
+}
+
+/** Ours, a plain file, and with the checksum that was written beside it. */
+function isIntact(file: string, sum: string): boolean {
+  const { fs } = node()
+  try {
+    const user = process.getuid?.()
+    for (const one of [file, sum]) {
+      const stat = fs.lstatSync(one)
+      if (!stat.isFile() || (user !== undefined && (stat.uid !== user || (stat.mode & 0o022) !== 0))) return false
     }
+    return fs.readFileSync(sum, 'utf8') === sha256(fs.readFileSync(file))
+  } catch {
+    return false
+  }
+}
+
+/** Another process has this long to compile; then it has failed. */
+const backgroundSeconds = 120
+
+/**
+ * Compiles the text in another process, which does not keep this one alive. The result is asked for its library, and
+ * has it once the object is there; it throws NativeUnavailable when there will be none.
+ */
+export function compileInBackground(text: string): () => Library | undefined {
+  const { fs, path, childProcess, crypto } = node()
+  koffi()
+  const { object, checksum } = placeOf(text, findCompiler())
+  if (isIntact(object, checksum)) return () => loadC(text)
+  // A file, not a pipe: writing to a pipe would need turns of the event loop, which the caller may not give.
+  const source = path.join(cacheFolder(), `${process.pid}.${crypto.randomBytes(6).toString('hex')}.c`)
+  fs.writeFileSync(source, text, { mode: 0o600 })
+  const script = node().url.fileURLToPath(new URL('./native-background.js', import.meta.url))
+  const child = childProcess.spawn(process.execPath, [script, source], { stdio: 'ignore', detached: true })
+  let failed = false
+  child.on('error', () => {
+    failed = true
+  })
+  child.on('exit', (code) => {
+    failed ||= code !== 0
+  })
+  child.unref()
+  const deadline = performance.now() + 1000 * backgroundSeconds
+  return () => {
+    if (fs.existsSync(checksum)) return loadC(text)
+    // The source is removed last: without it, and without an object, the compiler has failed.
+    if (!failed && fs.existsSync(source) && performance.now() < deadline) return undefined
+    if (fs.existsSync(checksum)) return loadC(text)
+    throw new NativeUnavailable('native', 'compiling in the background failed', {
+      hint: "GRADUS_ENGINE=native shows the compiler's message.",
+    })
   }
 }
 
 /** Writes to files of its own and renames: processes that compile the same text at once do not disturb each other. */
-function compileInto(
-  compiler: Compiler,
-  text: string,
-  object: string,
-  checksum: string,
-  sha256: (data: Uint8Array) => string,
-): void {
+function compileInto(compiler: Compiler, text: string, object: string, checksum: string): void {
   const { fs, crypto } = node()
   const own = `${object}.${process.pid}.${crypto.randomBytes(6).toString('hex')}`
   const args = [...flags, '-o', own, '-', '-lm']
