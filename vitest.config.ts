@@ -14,6 +14,6 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     pool: 'forks',
-    env: { GRADUS_VERIFY: '1' },
+    env: { GRADUS_VERIFY: '1', GRADUS_ENGINE: 'wasm' },
   },
 })

@@ -33,8 +33,18 @@ function measure(command, args, options = {}) {
 
 const python = { jax: `${peersFolder}/vj/bin/python`, torch: `${peersFolder}/vt/bin/python` }
 const contenders = (w) => [
-  ['Gradus', 'node', ['peer_gradus.mjs', w, '1']],
-  ...(w === 'W1' ? [['Gradus, fresh arrays each step', 'node', ['peer_gradus.mjs', w, '1', 'fresh']]] : []),
+  ['Gradus, native', 'node', ['peer_gradus.mjs', w, '1'], { GRADUS_ENGINE: 'native' }],
+  ['Gradus, WebAssembly', 'node', ['peer_gradus.mjs', w, '1'], { GRADUS_ENGINE: 'wasm' }],
+  ...(w === 'W1'
+    ? [
+        [
+          'Gradus, native, fresh arrays each step',
+          'node',
+          ['peer_gradus.mjs', w, '1', 'fresh'],
+          { GRADUS_ENGINE: 'native' },
+        ],
+      ]
+    : []),
   ...(withPeers
     ? [
         ['JAX jit', python.jax, ['peer_jax.py', w, '1']],
@@ -52,11 +62,11 @@ const contenders = (w) => [
 console.log(`${cpus()[0].model}, Node ${process.version}, one thread\n`)
 for (const workload of ['W1', 'W2', 'W3']) {
   console.log(
-    `### ${workload}\n\n| library | step, median | fastest | ratio to Gradus | first step |\n| --- | ---: | ---: | ---: | ---: |`,
+    `### ${workload}\n\n| library | step, median | fastest | ratio to the first | first step |\n| --- | ---: | ---: | ---: | ---: |`,
   )
   let own
-  for (const [name, command, args] of contenders(workload)) {
-    const result = measure(command, args)
+  for (const [name, command, args, env] of contenders(workload)) {
+    const result = measure(command, args, { env })
     if (!result) continue
     own ??= result.step_us_median
     const us = (x) =>
@@ -67,11 +77,12 @@ for (const workload of ['W1', 'W2', 'W3']) {
   }
   console.log('')
 }
-for (const [title, script] of [
-  ['Contraction kernel', 'contraction.mjs'],
-  ['One prediction', 'predict.mjs'],
+for (const [title, script, env] of [
+  ['Contraction kernel, native', 'contraction.mjs', { GRADUS_ENGINE: 'native' }],
+  ['Contraction kernel, WebAssembly', 'contraction.mjs', { GRADUS_ENGINE: 'wasm' }],
+  ['One prediction', 'predict.mjs', { GRADUS_ENGINE: 'wasm' }],
 ]) {
   console.log(`### ${title}\n\n\`\`\``)
-  spawnSync('node', [here(`./${script}`)], { stdio: 'inherit' })
+  spawnSync('node', [here(`./${script}`)], { stdio: 'inherit', env: { ...process.env, ...env } })
   console.log('```\n')
 }

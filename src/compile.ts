@@ -34,8 +34,9 @@ export type EngineName = 'wasm' | 'native' | 'interpreter'
 
 export interface CompileSettings {
   /**
-   * `wasm` unless said otherwise, here or by GRADUS_ENGINE. `native` needs a C compiler and koffi, and says so where
-   * they are missing; `auto` starts in WebAssembly and goes on in native code once another process has compiled it.
+   * `auto` unless said otherwise, here or by GRADUS_ENGINE: it starts in WebAssembly and goes on in native code once
+   * another process has compiled it, if the program runs for long and there is a C compiler and koffi. `native` waits
+   * for the compiler, and throws where there is none. Bits are equal in all engines.
    */
   readonly engine?: EngineName | 'auto'
   /** The program will run once or a few times: compiling C would not pay, so that an engine from the environment yields to `wasm`. */
@@ -231,7 +232,7 @@ const engines: { readonly [N in EngineName]: Engine } = {
 }
 
 function engineName(settings: CompileSettings): EngineName | 'auto' {
-  const name = settings.engine ?? environment('GRADUS_ENGINE') ?? 'wasm'
+  const name = settings.engine ?? environment('GRADUS_ENGINE') ?? 'auto'
   if (name !== 'auto' && !Object.hasOwn(engines, name))
     throw new ValueError('compile', `there is no engine ${name}`, {
       hint: `Choose ${[...Object.keys(engines), 'auto'].join(', ')}.`,

@@ -45,4 +45,11 @@ const run =
         const [x, y] = ready[i % ready.length]
         last = step(x, y)
       }
-await measure(`gradus-wasm${variant ? `-${variant}` : ''}`, version, workload, threads, run, () => last.item())
+await measure(
+  `gradus-${process.env.GRADUS_ENGINE ?? 'auto'}${variant ? `-${variant}` : ''}`,
+  version,
+  workload,
+  threads,
+  run,
+  () => last.item(),
+)

@@ -28,7 +28,9 @@ const warned = new Set<string>()
 export function noteOnce(line: string): void {
   if (warned.has(line)) return
   warned.add(line)
-  console.error(line)
+  // On a terminal a progress line may stand there: it is cleared, and drawn again by whoever drew it.
+  const terminal = (globalThis as { process?: { stderr?: { isTTY?: boolean } } }).process?.stderr?.isTTY === true
+  console.error(terminal ? `\r\u001b[K${line}` : line)
 }
 
 /** Whether this is Node, where alone native code is possible. */
