@@ -33,8 +33,8 @@ const json = () => option('--json', 'print one JSON object and nothing else')
 const engine = () =>
   option(
     '--engine <name>',
-    'what runs the program: wasm, native, interpreter or auto',
-    values.oneOf('wasm', 'native', 'interpreter', 'auto'),
+    'what runs the program: wasm, native or interpreter',
+    values.oneOf('wasm', 'native', 'interpreter'),
   )
 
 /** What only tables have; `train digits` refuses them. */
@@ -207,8 +207,8 @@ Examples:
     .addHelpText(
       'after',
       `
-For each kernel of the compiled program: its time, the operations and bytes a second, and how near that is to what this machine
-reaches at most, which is measured too. Nothing is written but the picture.
+For each kernel of the compiled program: its time, the operations and bytes a second, and how near that is to what
+this machine reaches at most, which is measured too. Nothing is written but the picture.
 
 Examples:
   $ gradus profile digits --hidden 512,256 --batch-size 256 --output profile.svg
@@ -216,8 +216,18 @@ Examples:
   $ gradus profile runs/penguins-001 --batch-size 1`,
     )
     .action(async (source: string, options: ProfileCommand) => {
-      const explicit = profile.options.filter((one) => profile.getOptionValueSource(one.attributeName()) === 'cli')
-      exit(await profileCommand(source, options, [...new Set(explicit.map((one) => one.long!))]))
+      const explicit = profile.options.filter(
+        (one) =>
+          profile.getOptionValueSource(one.attributeName()) === 'cli' &&
+          (one.attributeName() !== 'header' || one.negate === (options.header === false)),
+      )
+      exit(
+        await profileCommand(
+          source,
+          options,
+          explicit.map((one) => one.long!),
+        ),
+      )
     })
   return root
 }

@@ -21,7 +21,7 @@ import { digitsDefaults, digitsOptimizer, loadDigits } from './train-digits.js'
 import { csvOptions, missingTarget, settingsOf, type TableCommand } from './train-table.js'
 
 export interface ProfileCommand extends Omit<TableCommand, 'progress' | 'quiet'> {
-  readonly engine?: 'wasm' | 'native' | 'interpreter' | 'auto'
+  readonly engine?: 'wasm' | 'native' | 'interpreter'
 }
 
 /** What was profiled, and how it is described. */
@@ -76,18 +76,21 @@ const layersText = ({ inputs, hidden, outputs, members }: MlpConfig): string =>
 const perSecond = (rows: number, seconds: number): string =>
   `${Math.round(rows / seconds).toLocaleString('en-US')} rows a second`
 
-/** Which kernels to look at. */
+/** Which kernels to look at: the longest, and the one that wastes most. */
 function advice({ kernels }: Explanation): string[] {
-  const numbered = kernels.map((kernel, i) => ({ ...kernel, number: i + 1 }))
-  const longest = numbered.sort((a, b) => (b.share ?? 0) - (a.share ?? 0))[0]
-  if (!longest) return ['There are no kernels: nothing is computed.']
-  const { number, share = 0, bound, peakShare = 0 } = longest
-  const limit = bound === 'compute' ? 'computing' : 'moving data'
+  const numbered = kernels.map(({ seconds = 0, share = 0, peakShare = 0, bound }, i) => {
+    return { number: i + 1, seconds, share, peakShare, bound, lost: seconds * Math.max(0, 1 - peakShare) }
+  })
+  const longest = [...numbered].sort((a, b) => b.seconds - a.seconds)[0]
+  const wasteful = [...numbered].sort((a, b) => b.lost - a.lost)[0]
+  if (!longest || !wasteful) return ['There are no kernels: nothing is computed.']
+  const limit = longest.bound === 'compute' ? 'computing' : 'moving data'
   return [
     entry(
       'Longest',
-      `kernel ${number}: ${percent(share)} of the time, at ${percent(peakShare)} of the peak for ${limit}`,
+      `kernel ${longest.number}: ${percent(longest.share)} of the time, at ${percent(longest.peakShare)} of the peak for ${limit}`,
     ),
+    entry('To gain', `kernel ${wasteful.number}: ${timeText(wasteful.lost)} less, were it at its peak`),
   ]
 }
 
@@ -103,7 +106,7 @@ async function profiledOf(source: string, command: ProfileCommand, explicit: rea
 }
 
 async function profiledDigits(command: ProfileCommand, explicit: readonly string[]): Promise<Profiled> {
-  refuse(explicit, (name) => !forDigits.has(name) && !forAll.has(name), 'is for tables, not for digits')
+  refuse(explicit, (name) => !forDigits.has(name) && !forAll.has(name), 'for tables, not for digits')
   const { hidden, activation, dropout, optimizer, batchSize, weightDecay, seed } = command
   const given = { hidden, activation, dropout, optimizer, batchSize, weightDecay, seed }
   const chosen = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
@@ -157,11 +160,11 @@ async function profiledTable(file: string, command: ProfileCommand): Promise<Pro
 }
 
 async function profiledModel(folder: string, command: ProfileCommand, explicit: readonly string[]): Promise<Profiled> {
-  refuse(explicit, (name) => !forAll.has(name), 'is for training, not for the prediction of a model')
+  refuse(explicit, (name) => !forAll.has(name), 'for training, not for the prediction of a model')
   const model = await openModel(folder)
   const { batchSize } = command
   if (batchSize === 'full')
-    throw new ValueError('profile', "a prediction has no batch of the size 'full'", {
+    throw new ValueError('tableSettings', "a prediction has no batch of the size 'full'", {
       hint: 'Give --batch-size 512, 64, 8 or 1.',
     })
   const profile = profilePrediction(model, { batchSize })
@@ -171,7 +174,9 @@ async function profiledModel(folder: string, command: ProfileCommand, explicit: 
 const forAll = new Set(['--output', '--json', '--engine', '--batch-size'])
 const forDigits = new Set(['--hidden', '--activation', '--dropout', '--optimizer', '--weight-decay', '--seed'])
 
+/** Options that would do nothing. The error counts as wrong usage, as one of the settings does. */
 function refuse(explicit: readonly string[], foreign: (name: string) => boolean, why: string): void {
   const names = explicit.filter(foreign)
-  if (names.length > 0) throw new ValueError('tableSettings', `${names.join(', ')} ${why}`)
+  if (names.length > 0)
+    throw new ValueError('tableSettings', `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} ${why}`)
 }
