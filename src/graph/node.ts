@@ -51,12 +51,15 @@ export class NodeTable {
 
 /** Attributes as text; −0 and NaN keep their identity. */
 export function attrsKey(attrs: object): string {
-  return JSON.stringify(attrs, (_, value: unknown) =>
-    typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))
-      ? `#${Object.is(value, -0) ? '-0' : value}`
-      : value,
-  )
+  for (const _ in attrs) return 'value' in attrs ? JSON.stringify(attrs, exactNumbers) : JSON.stringify(attrs)
+  return ''
 }
+
+/** Only attributes called `value` hold numbers that JSON would blur. */
+const exactNumbers = (_: string, value: unknown): unknown =>
+  typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))
+    ? `#${Object.is(value, -0) ? '-0' : value}`
+    : value
 
 let table: NodeTable | undefined
 

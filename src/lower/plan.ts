@@ -44,14 +44,20 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>): P
   const { graph, updates, groups, launches: bare } = lowered
   const inPlace = updatesInPlace(lowered)
   const kernels: Kernel[] = []
-  const known = new Map<string, number>()
+  // Kernels are compared by text, but only those that might be equal.
+  const alike = new Map<string, { readonly index: number; text: string | undefined }[]>()
   const kernelIndex = (kernel: Kernel): number => {
-    const text = printKernel(kernel)
-    let index = known.get(text)
-    if (index === undefined) known.set(text, (index = kernels.push(kernel) - 1))
+    const look = `${kernel.name} ${kernel.flops} ${kernel.buffers.map((buffer) => buffer.length).join(' ')}`
+    const others = alike.get(look) ?? []
+    if (others.length > 0) {
+      const text = printKernel(kernel)
+      const same = others.find((other) => (other.text ??= printKernel(kernels[other.index]!)) === text)
+      if (same) return same.index
+    }
+    const index = kernels.push(kernel) - 1
+    alike.set(look, [...others, { index, text: undefined }])
     return index
   }
-  void groups
 
   // Who owns which memory: a node, or one launch's scratch.
   type Owner = Node | Argument
