@@ -41,7 +41,7 @@ const alignment = 64
 
 /** `outside`: inputs whose memory the caller owns across calls (Variables); other inputs are copied into the arena. */
 export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>): Plan {
-  const { graph, updates, groups, launches: bare } = lowered
+  const { graph, updates, launches: bare } = lowered
   const inPlace = updatesInPlace(lowered)
   const kernels: Kernel[] = []
   // Kernels are compared by text, but only those that might be equal.
