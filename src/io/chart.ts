@@ -120,7 +120,7 @@ export function barChart(options: BarChartOptions): string {
   const nameEnd = 24 + Math.max(0, ...names.map((name) => textWidth(name, 12)))
   const left = nameEnd + 8 + (low < 0 ? valueRoom : 0)
   const right = width - 20 - valueRoom
-  const x = scaleLinear([low, high > low ? high : 1], [left, right])
+  const x = scaleLinear([low, high - low > SMALLEST ? high : 1], [left, right])
   const y = scaleBand(
     bars.map((_, i) => i),
     [top, bottom],

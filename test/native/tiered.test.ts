@@ -2,7 +2,7 @@
  * Programs that start in WebAssembly and go on in native code: the bits are those of a run that never changed, and a
  * compiler that is missing costs one line. Runs the built library, whose background process is a file of its own.
  */
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +14,11 @@ const cache = mkdtempSync(join(tmpdir(), 'gradus-tiered-'))
 afterAll(() => rmSync(cache, { recursive: true, force: true }))
 
 /** Trains in a process of its own; prints the losses' sum of bits, and the engine after so many milliseconds. */
-function train(env: Record<string, string>, breathes: boolean, waitMs = 6000): { hash: string; engine: string } {
+function train(
+  env: Record<string, string>,
+  breathes: boolean,
+  waitMs = 6000,
+): { hash: string; engine: string; notes: string[] } {
   const script = `
     import { createHash } from 'node:crypto'
     import { backpropagate, compile, initialize, loss, nn, optim, tensor } from ${JSON.stringify(library)}
@@ -39,12 +43,14 @@ function train(env: Record<string, string>, breathes: boolean, waitMs = 6000): {
     }
     console.log(JSON.stringify({ hash: hash.digest('hex'), engine: step.explain([x, y]).engine }))
   `
-  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
     encoding: 'utf8',
     env: { ...process.env, GRADUS_VERIFY: '', GRADUS_CACHE: cache, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
   })
-  return JSON.parse(output) as { hash: string; engine: string }
+  return {
+    ...(JSON.parse(stdout) as { hash: string; engine: string }),
+    notes: stderr.trim().split('\n').filter(Boolean),
+  }
 }
 
 test('a run that changes engines on the way has the bits of one that does not', () => {
@@ -52,11 +58,19 @@ test('a run that changes engines on the way has the bits of one that does not', 
   // Without a turn of the event loop in between.
   const tiered = train({ GRADUS_ENGINE: 'auto' }, false)
   expect(wasm.engine).toBe('wasm')
-  expect(tiered).toEqual({ ...wasm, engine: 'native' })
+  expect(tiered.hash).toBe(wasm.hash)
+  expect(tiered.engine).toBe('native')
+  expect(wasm.notes).toEqual([])
+  expect(tiered.notes).toEqual([
+    expect.stringMatching(/compiled in the background and kept in .*; GRADUS_ENGINE=wasm does without/),
+  ])
   expect(readdirSync(cache).filter((name) => name.endsWith('.c'))).toEqual([])
 })
 
 test('a compiler that does not run leaves WebAssembly running', () => {
-  const { engine } = train({ GRADUS_ENGINE: 'auto', CC: '/nonexistent/cc' }, false, 1000)
+  const { engine, notes } = train({ GRADUS_ENGINE: 'auto', CC: '/nonexistent/cc' }, false, 1000)
   expect(engine).toBe('wasm')
+  expect(notes).toEqual([
+    expect.stringMatching(/^gradus: WebAssembly runs on instead of native code: native: no C compiler runs/),
+  ])
 })
