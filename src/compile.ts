@@ -7,7 +7,7 @@
  * The list also drives GRADUS_DEBUG, the verifiers between passes, and explain().
  */
 import type { TypedArray } from './base/dtype.js'
-import { debugLevel, environment } from './base/environment.js'
+import { debugLevel, environment, processors } from './base/environment.js'
 import { ValueError } from './base/errors.js'
 import type { Storage } from './base/storage.js'
 import { relaxedMadd } from './emit/wasm/features.js'
@@ -39,6 +39,11 @@ export interface CompileSettings {
    * for the compiler, and throws where there is none. Bits are equal in all engines.
    */
   readonly engine?: EngineName | 'auto'
+  /**
+   * How many threads share a step; bits do not depend on it. The native engine takes as many as there are processors,
+   * at most 8, unless said otherwise, here or by GRADUS_THREADS; the other engines have one.
+   */
+  readonly threads?: number
   /** The program will run once or a few times: compiling C would not pay, so that an engine from the environment yields to `wasm`. */
   readonly once?: boolean
   /** Whether float32 multiply-adds round once. `fused` where the processor's WebAssembly does. A run must not mix modes. */
@@ -100,7 +105,7 @@ export const passes: readonly Pass[] = [
   {
     name: 'load',
     run: (c) => {
-      c.runnable = c.engine.load(c.plan!, c.storages)
+      c.runnable = c.engine.load(c.plan!, c.storages, c.target.threads ?? 1)
     },
   },
 ]
@@ -135,9 +140,10 @@ function compileTiered(
   storages: readonly (Storage | undefined)[],
   settings: CompileSettings,
 ): Program {
+  const threads = threadCount(settings)
   const start = compileFor(wasmEngine, graph, updates, storages, settings)
   const begin = (): Faster<Program> => {
-    const target = nativeEngine.target()
+    const target = { ...nativeEngine.target(), threads }
     const c: Compilation = { graph, updates, storages, engine: nativeEngine, target, mode: start.mode }
     const compileTimes = runPasses(c, passes.slice(0, -1))
     const ready = compileInBackground(sourceOf([c.plan!]))
@@ -146,7 +152,7 @@ function compileTiered(
     )
     return () => {
       const library = ready()
-      return library && programOf(c, new NativeProgram(c.plan!, storages, library), compileTimes)
+      return library && programOf(c, new NativeProgram(c.plan!, storages, library, threads), compileTimes)
     }
   }
   const tiers = new Tiered(start, begin, (error) => {
@@ -180,7 +186,8 @@ function compileFor(
   settings: CompileSettings,
 ): Program {
   const mode = numericsMode(settings)
-  const c: Compilation = { graph, updates, storages, engine, target: engine.target(), mode }
+  const threads = engine.name === 'native' ? threadCount(settings) : 1
+  const c: Compilation = { graph, updates, storages, engine, target: { ...engine.target(), threads }, mode }
   const compileTimes = runPasses(c, passes)
   return programOf(c, c.runnable!, compileTimes)
 }
@@ -241,6 +248,16 @@ function engineName(settings: CompileSettings): EngineName | 'auto' {
   return settings.once && !settings.engine && compiled ? 'wasm' : (name as EngineName | 'auto')
 }
 
+/** Threads for an engine that has them. */
+function threadCount({ threads }: CompileSettings): number {
+  const wanted = threads ?? Number(environment('GRADUS_THREADS') ?? Math.min(8, processors()))
+  if (!Number.isInteger(wanted) || wanted < 1 || wanted > 64)
+    throw new ValueError('compile', `threads must be an integer from 1 to 64, not ${wanted}`, {
+      hint: 'Leave it out: as many are used as there are processors.',
+    })
+  return wanted
+}
+
 /** Fused where WebAssembly's multiply-adds are: all engines follow what it does here, so that bits agree. */
 export function numericsMode(settings: CompileSettings = {}): NumericsMode {
   const mode = settings.numerics ?? environment('GRADUS_NUMERICS')
@@ -260,7 +277,8 @@ export function printPlan(plan: Plan): string {
       : `  s${i}: ${slot.dtype}[${slot.length}] variable of input ${slot.input}`,
   )
   const launches = plan.launches.map(
-    ({ kernel, slots }) => `  ${plan.kernels[kernel]!.name}(${slots.map((slot) => `s${slot}`).join(', ')})`,
+    ({ kernel, slots, shared, wait }) =>
+      `${wait ? '  wait\n' : ''}  ${plan.kernels[kernel]!.name}(${slots.map((slot) => `s${slot}`).join(', ')})${shared ? ' shared' : ''}`,
   )
   return [`arena ${plan.arenaBytes} bytes`, ...lines, ...launches].join('\n')
 }

@@ -13,3 +13,10 @@ export const environment = (name: string): string | undefined => (globalThis as 
  * 5 every pass. Each includes those before it.
  */
 export const debugLevel = (): number => Number(environment('GRADUS_DEBUG') ?? 0) || 0
+
+/** How many threads the machine runs at once; 1 where that cannot be known. */
+export function processors(): number {
+  const host = globalThis as { process?: { getBuiltinModule?: (id: string) => unknown } }
+  const os = host.process?.getBuiltinModule?.('node:os') as { availableParallelism(): number } | undefined
+  return os?.availableParallelism() ?? 1
+}

@@ -29,6 +29,7 @@ export class KernelBuilder {
   readonly #body: Statement[] = []
   #block: Statement[] = this.#body
   #loops = 0
+  #depth = 0
   #variables = 0
   #values = 0
 
@@ -116,9 +117,12 @@ export class KernelBuilder {
     this.#block.push({ kind: 'set', variable, value })
   }
 
-  /** for (i = start; i < min(stop, limit); i += step) body(i). A loop of one iteration is written without a loop. */
+  /**
+   * for (i = start; i < min(stop, limit); i += step) body(i). A loop of one iteration is written without a loop.
+   * `parallel` means the outermost loop that is left: inside others it is ignored.
+   */
   loop(
-    range: { start?: Affine | number; stop: Affine | number; limit?: number; step?: number },
+    range: { start?: Affine | number; stop: Affine | number; limit?: number; step?: number; parallel?: boolean },
     body: (index: Affine) => void,
   ): void {
     const start = typeof range.start === 'object' ? range.start : affine(range.start ?? 0)
@@ -137,7 +141,9 @@ export class KernelBuilder {
     const outer = this.#block
     const inner: Statement[] = []
     this.#block = inner
+    this.#depth++
     body(affineOf(loop))
+    this.#depth--
     this.#block = outer
     outer.push({
       kind: 'loop',
@@ -146,6 +152,7 @@ export class KernelBuilder {
       stop,
       ...(range.limit === undefined ? {} : { limit: range.limit }),
       step,
+      ...(range.parallel && this.#depth === 0 ? { parallel: true } : {}),
       body: inner,
     })
   }

@@ -24,7 +24,12 @@ export interface Buffer {
   readonly length: number
   /** Arguments are passed by the caller, in the order of `Kernel.buffers`. */
   readonly access: 'read' | 'write' | 'update'
+  /** Scratch of which each thread has its own; copies are `threadStride` elements apart. */
+  readonly perThread?: true
 }
+
+/** Threads that write to their copies must not share a line of cache, nor the one fetched along with it. */
+export const threadStride = (length: number): number => Math.ceil(length / 64) * 64
 
 /** A loop's counter. */
 export interface LoopVariable {
@@ -134,7 +139,11 @@ export type Statement =
   | { readonly kind: 'variable'; readonly variable: Variable; readonly initial: Value }
   | { readonly kind: 'get'; readonly value: Value; readonly variable: Variable }
   | { readonly kind: 'set'; readonly variable: Variable; readonly value: Value }
-  /** for (loop = start; loop < min(stop, limit); loop += step). Bodies only write variables declared outside or inside. */
+  /**
+   * for (loop = start; loop < min(stop, limit); loop += step). Bodies only write variables declared outside or inside.
+   * Iterations of a parallel loop are independent: none reads what another writes. It stands in no other loop, and uses
+   * no variable declared outside. Threads may share it; what stands beside it runs on the first thread.
+   */
   | {
       readonly kind: 'loop'
       readonly loop: LoopVariable
@@ -142,6 +151,7 @@ export type Statement =
       readonly stop: Affine
       readonly limit?: number
       readonly step: number
+      readonly parallel?: true
       readonly body: readonly Statement[]
     }
 

@@ -79,7 +79,7 @@ export function printKernel(kernel: Kernel, options: { readonly names?: boolean 
         const start = affine(s.start)
         const stop = s.limit === undefined ? affine(s.stop) : `min(${affine(s.stop)}, ${s.limit})`
         const step = s.step === 1 ? '' : ` step ${s.step}`
-        line(`for ${loops(s.loop)} = ${start} to ${stop}${step} {`)
+        line(`${s.parallel ? 'parallel ' : ''}for ${loops(s.loop)} = ${start} to ${stop}${step} {`)
         for (const inner of s.body) statement(inner, `${indent}  `)
         line('}')
       }
@@ -87,7 +87,8 @@ export function printKernel(kernel: Kernel, options: { readonly names?: boolean 
   }
 
   const header = kernel.buffers.map(
-    (buffer) => `${buffers.get(buffer)}: ${buffer.access} ${buffer.dtype}[${buffer.length}]`,
+    (buffer) =>
+      `${buffers.get(buffer)}: ${buffer.access} ${buffer.dtype}[${buffer.length}]${buffer.perThread ? ' per thread' : ''}`,
   )
   lines.push(`kernel ${names ? kernel.name : ''}(${header.join(', ')}) {`)
   for (const s of kernel.body) statement(s, '  ')

@@ -136,6 +136,9 @@ class Verifier {
   readonly #values = new Set<Value>()
   readonly #variables = new Set<Variable>()
   readonly #loops = new Set<unknown>()
+  /** Variables of the kernel's body, and values that depend on them: only the first thread knows them. */
+  readonly #serial = new Set<unknown>()
+  #parallel = false
   /** Ever defined. */
   readonly #valueIds = new Set<number>()
   readonly #variableIds = new Set<number>()
@@ -166,9 +169,13 @@ class Verifier {
         this.#valueIds.add(value.id)
         this.#values.add(value)
         values.push(value)
+        const from: readonly unknown[] =
+          statement.kind === 'get' ? [statement.variable] : statement.kind === 'let' ? statement.operands : []
+        if (from.some((one) => this.#serial.has(one))) this.#serial.add(value)
       } else if (statement.kind === 'variable') {
         if (this.#variableIds.has(statement.variable.id)) this.#fail('a variable is declared twice', statement)
         this.#variableIds.add(statement.variable.id)
+        if (depth === 0) this.#serial.add(statement.variable)
         this.#variables.add(statement.variable)
         variables.push(statement.variable)
       }
@@ -214,11 +221,13 @@ class Verifier {
         break
       case 'get':
         if (!this.#variables.has(s.variable)) this.#fail('a variable is read outside its scope', s)
+        this.#known(s.variable, s)
         if (!same(s.value.type, s.variable.type)) this.#fail('the variable has another type', s)
         break
       case 'set':
         this.#use(s.value, s)
         if (!this.#variables.has(s.variable)) this.#fail('a variable is written outside its scope', s)
+        this.#known(s.variable, s)
         if (!same(s.value.type, s.variable.type)) this.#fail('the variable has another type', s)
         break
       case 'loop':
@@ -227,16 +236,25 @@ class Verifier {
         if (!Number.isInteger(s.step) || s.step < 1) this.#fail(`step ${s.step}`, s)
         if (s.limit !== undefined && !Number.isInteger(s.limit)) this.#fail(`limit ${s.limit}`, s)
         if (this.#ranges.has(s.loop)) this.#fail('a loop variable belongs to two loops', s)
+        if (s.parallel && depth > 0) this.#fail('a parallel loop inside another loop', s)
         // A body that never runs has no indices to check.
         if (this.#ranges.enter(s, depth).longest <= 0) break
         this.#loops.add(s.loop)
+        this.#parallel ||= s.parallel === true
         this.block(s.body, depth + 1)
+        if (depth === 0) this.#parallel = false
         this.#loops.delete(s.loop)
     }
   }
 
   #use(value: Value, s: Statement): void {
     if (!this.#values.has(value)) this.#fail(`value ${value.id} is used before its definition or outside its block`, s)
+    this.#known(value, s)
+  }
+
+  /** Inside a parallel loop, what only the first thread knows is out of reach. */
+  #known(used: Value | Variable, s: Statement): void {
+    if (this.#parallel && this.#serial.has(used)) this.#fail('a parallel loop uses a variable from outside', s)
   }
 
   #affine(index: Affine, s: Statement): void {

@@ -45,7 +45,7 @@ export function lowerColumns(group: ColumnGroup, context: LowerContext, name: st
       })
     const elements = inner.reduce((n, extent) => n * extent, 1)
     if (elements <= segment) {
-      store(chains((body) => scope.nest(inner, [], body)))
+      store(chains((body) => scope.nest(inner, [], body, true)))
       return
     }
     // Only one axis is left when there are several segments: collapse() made sure of it.
@@ -67,10 +67,10 @@ export function lowerColumns(group: ColumnGroup, context: LowerContext, name: st
   scope.nest(domain.slice(0, along), [], (outer) => {
     const extent = domain[along]!
     let done = width === 1 ? 0 : Math.floor(extent / (4 * width)) * 4 * width
-    b.loop({ stop: done, step: 4 * width }, (i) => block(outer, i, width, 4))
+    scope.parallel({ stop: done, step: 4 * width }, (i) => block(outer, i, width, 4))
     for (const wide of widths(width, target)) {
       const whole = Math.floor(extent / wide) * wide
-      b.loop({ start: done, stop: whole, step: wide }, (i) => block(outer, i, wide, 1))
+      scope.parallel({ start: done, stop: whole, step: wide }, (i) => block(outer, i, wide, 1))
       done = whole
     }
   })

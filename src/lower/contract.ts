@@ -5,6 +5,7 @@
  * micro-kernel keeps a tile of rows by vectors (target.ts) in registers over a segment of k and adds it to a block of
  * totals; when all segments are done the epilogue reads the totals (epilogue.ts). The order of k is the contract's:
  * ascending chains of 512, their sums added in ascending order, whatever the tiles.
+ * Threads share the batch, else the blocks of rows, else (few rows, one block) the panels of columns.
  * After Goto & van de Geijn 2008, ACM TOMS 34(3).
  */
 import type { FloatDType } from '../base/dtype.js'
@@ -34,6 +35,8 @@ function rowsFor(m: number, { tileRows }: Target): number {
 }
 /** Bytes of packed rows of the left operand that are worked on at a time: a part of the second-level cache. */
 const blockBytes = 128 * 1024
+/** With so few rows or fewer, columns are read in place where they can be, and threads share columns. */
+const fewRows = 64
 
 export function lowerContract(group: ContractGroup, context: LowerContext, name: string): Lowered {
   return new ContractKernel(group, context).lower(name)
@@ -50,6 +53,8 @@ class ContractKernel {
   /** Columns of a full tile. */
   readonly #panel: number
   readonly #blockRows: number
+  /** There is one block of rows: threads share the panels, and its packed rows. */
+  readonly #panels: boolean
   readonly #totals: Buffer
   readonly #packedLeft: Buffer | undefined
   readonly #packedRight: Buffer | undefined
@@ -57,7 +62,7 @@ class ContractKernel {
   readonly #transposing: boolean
 
   constructor(group: ContractGroup, context: LowerContext) {
-    const { m, n, k, rhs } = group.contraction
+    const { batch, m, n, k, rhs } = group.contraction
     const { target } = context
     this.#group = group
     this.#scope = new KernelScope(context)
@@ -70,15 +75,25 @@ class ContractKernel {
     const allRows = roundUp(m, tileRows)
     const cached = Math.floor(blockBytes / bytes / Math.max(1, k) / tileRows) * tileRows
     this.#blockRows = Math.min(allRows, Math.max(tileRows * 4, cached))
+    const { threads } = this.#scope
+    if (threads > 1 && batch === 1) {
+      // Columns, if as fair: then a weight and its moments are always one thread's, in the forward pass and in the update.
+      const rows = shareRows(Math.floor(m / tileRows), this.#blockRows / tileRows, threads)
+      const panels = Math.floor(n / panel)
+      const small = m <= fewRows || allRows <= this.#blockRows
+      const columns = small && Math.ceil(panels / threads) / panels <= 1.1 * rows.share
+      this.#blockRows = columns ? allRows : rows.block * tileRows
+    }
+    this.#panels = batch === 1 && m < this.#blockRows + tileRows
     // Columns that are neighbours in memory are read in place while few rows reuse them; others are packed.
-    const direct = (rhs.free === 1 || n === 1) && n % width === 0 && (m <= 64 || k * n * bytes <= 16384)
+    const direct = (rhs.free === 1 || n === 1) && n % width === 0 && (m <= fewRows || k * n * bytes <= 16384)
     // One row or two use each column once or twice: packing it would not pay.
     this.#transposing = !direct && m <= 2 && rhs.inner === 1 && n % width === 0
     const packsLeft = m >= tileRows && n >= 4 * panel && m * k * bytes > 32768
-    const scratch = (length: number) => this.#scope.scratch(this.#dtype, length)
-    this.#packedRight = direct || this.#transposing ? undefined : scratch(k * roundUp(n, width))
-    this.#packedLeft = packsLeft ? scratch(k * Math.min(this.#blockRows, allRows)) : undefined
-    this.#totals = scratch(this.#blockRows * panel)
+    const scratch = (length: number, own: boolean) => this.#scope.scratch(this.#dtype, length, own)
+    this.#packedRight = direct || this.#transposing ? undefined : scratch(k * roundUp(n, width), batch > 1)
+    this.#packedLeft = packsLeft ? scratch(k * Math.min(this.#blockRows, allRows), !this.#panels) : undefined
+    this.#totals = scratch(this.#blockRows * panel, true)
   }
 
   lower(name: string): Lowered {
@@ -87,11 +102,11 @@ class ContractKernel {
     const { batch, m, n, k, rhs } = contraction
     scope.flops = batch * m * n * (2 * k + stages.reduce((sum, stage) => sum + flopsPerElement(stage), 0))
     const whole = Math.floor(m / this.#tileRows) * this.#tileRows
-    scope.b.loop({ stop: batch }, (b) => {
+    scope.parallel({ stop: batch }, (b) => {
       const direct = inPlace(scope, rhs, b)
       const shape = { k, width: this.#width, contiguous: rhs.inner === 1, n, panel: this.#panel }
       const right = this.#packedRight ? packRight(scope, direct, this.#packedRight, shape) : direct
-      scope.b.loop({ stop: whole, step: this.#blockRows }, (start) => {
+      scope.parallel({ stop: whole, step: this.#blockRows }, (start) => {
         this.#block(b, { start, stop: addAffine(start, this.#blockRows), limit: whole }, this.#tileRows, right)
       })
       if (whole < m) this.#block(b, { start: affine(whole), stop: affine(m), limit: m }, m - whole, right)
@@ -107,7 +122,11 @@ class ContractKernel {
     const shape = { k, width: this.#width, contiguous: lhs.inner === 1, rows, step: this.#tileRows }
     const left = this.#packedLeft ? packLeft(scope, direct, this.#packedLeft, block, shape) : direct
     const whole = Math.floor(n / this.#panel) * this.#panel
-    scope.b.loop({ stop: whole, step: this.#panel }, (j) => this.#panelOf(b, block, rows, left, right, j, this.#panel))
+    // Rows left over that the first thread has packed are its own to multiply.
+    const parallel = scope.threads > 1 && !this.#packedLeft?.perThread
+    scope.b.loop({ stop: whole, step: this.#panel, parallel }, (j) =>
+      this.#panelOf(b, block, rows, left, right, j, this.#panel),
+    )
     if (whole < n) this.#panelOf(b, block, rows, left, right, affine(whole), n - whole)
   }
 
@@ -204,6 +223,21 @@ class ContractKernel {
       })
     return sums.map((sum) => b.get(sum))
   }
+}
+
+/**
+ * Tiles of a block where threads share the blocks: at most twice as many blocks as need be, so that the busiest thread's
+ * share is small.
+ */
+function shareRows(tiles: number, most: number, threads: number): { block: number; share: number } {
+  let best = { block: most, share: 1 }
+  const least = Math.ceil(tiles / threads / most)
+  for (let blocks = least; blocks <= 2 * least; blocks++) {
+    const block = Math.ceil(tiles / threads / blocks)
+    const share = (Math.ceil(Math.ceil(tiles / block) / threads) * block) / tiles
+    if (share < best.share) best = { block, share }
+  }
+  return best
 }
 
 const flopsPerElement = (stage: Stage): number =>

@@ -2,7 +2,7 @@
  * @file Elementwise stages and reductions as loops. In: a group of stages. Out: a kernel.
  * Innermost loops run by lanes, with a scalar tail; a row's passes stand one after another in the loop over rows.
  */
-import type { Node } from '../graph/node.js'
+import { isOp, type Node } from '../graph/node.js'
 import type { ReduceKind } from '../graph/op.js'
 import { type Affine, addAffine, affine, type Value, type Variable } from '../kernel/loop.js'
 import { accumulate, accumulator, kindOf, segmentOf } from './accumulate.js'
@@ -18,12 +18,14 @@ export function lowerLoops(group: LoopGroup, context: LowerContext, name: string
   const scope = new KernelScope(context)
   const rows = group.passes.length === 1 && group.passes[0]!.kept === group.passes[0]!.domain.length ? 0 : group.rows
   for (const pass of group.passes) for (const stage of pass.stages) scope.countFlops(stage)
+  // Several passes without rows around them hand scalars from one to the next.
+  const serial = rows === 0 && group.passes.length > 1
   scope.nest(group.passes[0]!.domain.slice(0, rows), [], (row) => {
     // Values of this row alone: results of reductions and of stages without axes beyond the rows.
     const rowValues: RowValues = new Map()
     for (const pass of group.passes) {
       const collapsed = collapse(pass.stages, rows, pass.kept)
-      lowerPass(scope, collapsed, row, rowValues)
+      lowerPass(scope, collapsed, row, rowValues, serial)
     }
   })
   return scope.finish(name)
@@ -33,16 +35,23 @@ export function lowerCopy(group: CopyGroup, context: LowerContext, name: string)
   const scope = new KernelScope(context)
   for (const part of group.parts) {
     scope.countFlops(part)
-    lowerPass(scope, collapse([part], 0, part.kept), [], new Map())
+    // A padded copy is filled first, then written over.
+    lowerPass(scope, collapse([part], 0, part.kept), [], new Map(), isOp(group.root, 'pad'))
   }
   return scope.finish(name)
 }
 
-function lowerPass(scope: KernelScope, pass: Collapsed, row: readonly Affine[], rowValues: RowValues): void {
+function lowerPass(
+  scope: KernelScope,
+  pass: Collapsed,
+  row: readonly Affine[],
+  rowValues: RowValues,
+  serial: boolean,
+): void {
   const { rows, kept, domain, stages } = pass
   const reduces = stages.filter((stage) => stage.kind === 'rowReduce')
   if (reduces.length > 0) {
-    scope.nest(domain.slice(rows, kept), row, (at) => {
+    const one = (at: readonly Affine[]) => {
       const results = isChain(reduces[0]!)
         ? chain(scope, pass, reduces, at, rowValues)
         : lanes(scope, pass, reduces, at, rowValues)
@@ -50,7 +59,8 @@ function lowerPass(scope: KernelScope, pass: Collapsed, row: readonly Affine[], 
         scope.keep(stage, at, results[i]!)
         if (kept === rows) rowValues.set(stage.root, results[i]!)
       })
-    })
+    }
+    scope.nest(domain.slice(rows, kept), row, one, serial)
     return
   }
   const last = domain.length - 1
@@ -63,11 +73,13 @@ function lowerPass(scope: KernelScope, pass: Collapsed, row: readonly Affine[], 
     }
     return
   }
-  scope.nest(domain.slice(rows, last), row, (outer) => {
-    span(scope, pass, outer, rowValues, domain[last]!, (at, width, known) => {
+  const each = (outer: readonly Affine[]) => {
+    const loop = serial ? scope.b.loop.bind(scope.b) : scope.parallel.bind(scope)
+    span(scope, pass, outer, rowValues, domain[last]!, loop, (at, width, known) => {
       for (const stage of stages) evaluateAndKeep(scope, stage, at, width, last, known)
     })
-  })
+  }
+  scope.nest(domain.slice(rows, last), row, each, serial)
 }
 
 function evaluateAndKeep(
@@ -102,6 +114,7 @@ function span(
   outer: readonly Affine[],
   rowValues: RowValues,
   extent: number,
+  loop: KernelScope['parallel'],
   body: (at: readonly Affine[], width: number, known: Known) => void,
 ): void {
   const along = outer.length
@@ -112,7 +125,7 @@ function span(
     const whole = Math.floor(extent / width) * width
     if (done === whole) continue
     const fixed = invariants(scope, pass, outer, width, rowValues)
-    scope.b.loop({ start: done, stop: whole, step: width }, (i) => body([...outer, i], width, new Map(fixed)))
+    loop({ start: done, stop: whole, step: width }, (i) => body([...outer, i], width, new Map(fixed)))
     done = whole
   }
 }

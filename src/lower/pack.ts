@@ -73,7 +73,7 @@ export function packRight(
         )
     })
   }
-  scope.b.loop({ stop: whole, step: panel }, (j) => pack(j, panel))
+  scope.parallel({ stop: whole, step: panel }, (j) => pack(j, panel))
   if (whole < n) pack(affine(whole), n - whole)
   return source
 }
@@ -99,7 +99,8 @@ export function packLeft(
   // The widest vectors that the rows of a tile fill.
   const width = widths(shape.width, scope.context.target).find((lanes) => rows % lanes === 0)!
   const squares = shape.contiguous && width > 1 ? Math.floor(k / width) * width : 0
-  scope.b.loop({ start: block.start, stop: block.stop, limit: block.limit, step }, (i) => {
+  const { start, stop, limit } = block
+  scope.b.loop({ start, stop, limit, step, parallel: !to.perThread && scope.threads > 1 }, (i) => {
     scope.b.loop({ stop: squares, step: width }, (at) => {
       for (let r = 0; r < rows; r += width)
         transposed(scope, from, i, r, at, width).forEach((vector, u) => {

@@ -11,6 +11,7 @@ import type { Buffer, Kernel } from '../kernel/loop.js'
 import { printKernel } from '../kernel/print.js'
 import { accesses, type Group } from './fuse.js'
 import { type LoweredGraph, stagesOf } from './lower.js'
+import { type Least, schedule } from './schedule.js'
 import type { Argument } from './scope.js'
 import type { Stage } from './stage.js'
 import { lanesOf, type Target } from './target.js'
@@ -24,6 +25,10 @@ export interface Launch {
   readonly kernel: number
   /** Slots of the kernel's buffers, in order. */
   readonly slots: readonly number[]
+  /** All threads take part in it; others run on the first alone. */
+  readonly shared?: boolean
+  /** All threads wait for each other before it. */
+  readonly wait?: boolean
 }
 
 export interface Plan {
@@ -39,8 +44,11 @@ export interface Plan {
 
 const alignment = 64
 
-/** `outside`: inputs whose memory the caller owns across calls (Variables); other inputs are copied into the arena. */
-export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>): Plan {
+/**
+ * `outside`: inputs whose memory the caller owns across calls (Variables); other inputs are copied into the arena.
+ * `least`: what is worth sharing among threads.
+ */
+export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, least?: Least): Plan {
   const { graph, updates, launches: bare } = lowered
   const inPlace = updatesInPlace(lowered)
   const kernels: Kernel[] = []
@@ -98,9 +106,11 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>): P
     if (!updates.has(i) && !slotOf.has(node)) live(node, launches.length)
   })
   const arenaBytes = placeByLifetime(lives, slots, slotOf)
+  const placed = launches.map(({ kernel, owners }) => ({ kernel, slots: owners.map((owner) => slotOf.get(owner)!) }))
+  const shares = schedule(kernels, placed, slots, lowered.target, least)
   const plan: Plan = {
     kernels,
-    launches: launches.map(({ kernel, owners }) => ({ kernel, slots: owners.map((owner) => slotOf.get(owner)!) })),
+    launches: placed.map((launch, i) => ({ ...launch, ...shares[i]! })),
     slots,
     inputs: graph.inputs.map((node) => slotOf.get(node) ?? -1),
     outputs: graph.outputs.map((node, i) =>
@@ -221,7 +231,9 @@ function copyKernel(node: Node, target: Target): Kernel {
   const b = new KernelBuilder()
   const lanes = lanesOf(dtype, target)
   const whole = Math.floor(length / lanes) * lanes
-  b.loop({ stop: whole, step: lanes }, (i) => b.store(to, i, b.load(from, i, lanes)))
+  b.loop({ stop: whole, step: lanes, parallel: (target.threads ?? 1) > 1 }, (i) =>
+    b.store(to, i, b.load(from, i, lanes)),
+  )
   b.loop({ start: whole, stop: length }, (i) => b.store(to, i, b.load(from, i)))
   return b.finish('update', [from, to], 0)
 }

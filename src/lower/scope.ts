@@ -14,6 +14,7 @@ import {
   type Buffer,
   type Kernel,
   scaleAffine,
+  threadStride,
   type Value,
   type ValueDType,
 } from '../kernel/loop.js'
@@ -68,11 +69,24 @@ export class KernelScope {
     return buffer
   }
 
-  scratch(dtype: DType, length: number): Buffer {
-    const buffer: Buffer = { name: `s${this.#buffers.length}`, dtype, length, access: 'update' }
+  /** How many threads may run the kernel. */
+  get threads(): number {
+    return this.context.target.threads ?? 1
+  }
+
+  /** Room that only this kernel uses; `own`: each thread has its own. */
+  scratch(dtype: DType, length: number, own = false): Buffer {
+    const perThread = own && this.threads > 1
+    const name = `s${this.#buffers.length}`
+    const buffer: Buffer = { name, dtype, length, access: 'update', ...(perThread ? { perThread } : {}) }
     this.#buffers.push(buffer)
-    this.#arguments.push({ kind: 'scratch', dtype, length })
+    this.#arguments.push({ kind: 'scratch', dtype, length: perThread ? this.threads * threadStride(length) : length })
     return buffer
+  }
+
+  /** A loop whose iterations are independent. */
+  parallel(range: Parameters<KernelBuilder['loop']>[0], body: (index: Affine) => void): void {
+    this.b.loop({ ...range, parallel: this.threads > 1 }, body)
   }
 
   countFlops(stage: Stage): void {
@@ -84,11 +98,13 @@ export class KernelScope {
     this.flops += count * each
   }
 
-  /** Loops over `extents`, one inside another. */
-  nest(extents: readonly number[], at: readonly Affine[], body: (at: readonly Affine[]) => void): void {
+  /** Loops over `extents`, one inside another; their iterations are independent unless they are said to be `serial`. */
+  nest(extents: readonly number[], at: readonly Affine[], body: (at: readonly Affine[]) => void, serial = false): void {
     const [extent, ...inner] = extents
+    const one = (i: Affine) => this.nest(inner, [...at, i], body, serial)
     if (extent === undefined) body(at)
-    else this.b.loop({ stop: extent }, (i) => this.nest(inner, [...at, i], body))
+    else if (serial) this.b.loop({ stop: extent }, one)
+    else this.parallel({ stop: extent }, one)
   }
 
   /** Stores what a stage has computed, if its node needs memory. */

@@ -10,6 +10,8 @@ export interface Target {
   /** The tile of a product that is kept in registers: so many rows of so many vectors. */
   readonly tileRows: number
   readonly tileVectors: number
+  /** How many threads there may be, 1 unless said otherwise: independent loops are marked for them. */
+  readonly threads?: number
 }
 
 /** V8 has sixteen vector registers for WebAssembly: 4 × 2 sums, a row and two columns; larger tiles spill. */

@@ -10,8 +10,11 @@ export interface Engine {
   readonly name: 'wasm' | 'native' | 'interpreter'
   /** What plans for this engine are lowered for. Throws where the engine cannot run here. */
   target(): Target
-  /** `storages`: for each graph input, the storage that holds it across calls; undefined for arguments. */
-  load(plan: Plan, storages: readonly (Storage | undefined)[]): Runnable
+  /**
+   * `storages`: for each graph input, the storage that holds it across calls; undefined for arguments.
+   * `threads`: not more than the plan's target has; 1 unless said otherwise.
+   */
+  load(plan: Plan, storages: readonly (Storage | undefined)[], threads?: number): Runnable
 }
 
 export interface Runnable {

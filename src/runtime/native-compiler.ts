@@ -87,7 +87,7 @@ export function koffi(): Koffi {
 }
 
 /** -O2 is enough: the text is vectorised already. */
-const flags = ['-O2', '-march=native', ...requiredFlags, '-fPIC', '-shared', '-w', '-x', 'c']
+const flags = ['-O2', '-march=native', ...requiredFlags, '-fPIC', '-shared', '-pthread', '-w', '-x', 'c']
 
 export interface Compiler {
   readonly command: string

@@ -11,12 +11,13 @@ import { Binding } from './binding.js'
 import { type Engine, medianSeconds, type Runnable } from './engine.js'
 import { sharedHeap } from './heap.js'
 import { findCompiler, koffi, type Library, loadC } from './native-compiler.js'
+import { threadPool } from './native-pool.js'
 import { forgetTable } from './wasm.js'
 
 export const nativeEngine: Engine = {
   name: 'native',
   target: () => findCompiler().target,
-  load: (plan, storages) => new NativeProgram(plan, storages, loadC(sourceOf([plan]))),
+  load: (plan, storages, threads = 1) => new NativeProgram(plan, storages, loadC(sourceOf([plan])), threads),
 }
 
 /** The C of several programs in one file: one run of the compiler for all. */
@@ -24,22 +25,28 @@ export const sourceOf = (plans: readonly Plan[]): string =>
   emitC(
     plans.map(({ kernels, launches }) => ({
       kernels,
-      launches: launches.map(({ kernel, slots }) => ({ kernel, pointers: slots })),
+      launches: launches.map(({ slots, ...launch }) => ({ ...launch, pointers: slots })),
     })),
   )
 
 export class NativeProgram implements Runnable {
   readonly #binding: Binding
   readonly #run: (table: bigint) => unknown
+  /** Where launches are shared: on how many threads. */
+  readonly #share: ((table: bigint, threads: number, pool: bigint) => unknown) | undefined
+  readonly #threads: number
   readonly #launch: (table: bigint, launch: number) => unknown
   /** Addresses for C, outside of what the garbage collector moves: buffers of their own, not small typed arrays. */
   readonly #table: BigInt64Array<ArrayBuffer>
   readonly #tableAddress: bigint
 
   /** `index`: which of the library's programs this is. */
-  constructor(plan: Plan, storages: readonly (Storage | undefined)[], library: Library, index = 0) {
+  constructor(plan: Plan, storages: readonly (Storage | undefined)[], library: Library, threads: number, index = 0) {
     this.#binding = new Binding(plan, storages, sharedHeap())
     this.#run = library.func(`void run${index}(void *t)`)
+    const shared = threads > 1 && plan.launches.some((launch) => launch.shared)
+    this.#share = shared ? library.func(`void share${index}(void *t, intptr_t threads, intptr_t pool)`) : undefined
+    this.#threads = threads
     this.#launch = library.func(`void launch${index}(void *t, int l)`)
     this.#table = new BigInt64Array(new ArrayBuffer(8 * Math.max(64, plan.slots.length)))
     this.#tableAddress = koffi().address(this.#table.buffer)
@@ -51,7 +58,8 @@ export class NativeProgram implements Runnable {
     // The arena begins with the table of WebAssembly's last program, which is overwritten now.
     forgetTable()
     binding.copyIn(inputs)
-    this.#run(this.#tableAddress)
+    if (this.#share) this.#share(this.#tableAddress, this.#threads, threadPool())
+    else this.#run(this.#tableAddress)
     return binding.copyOut(results)
   }
 

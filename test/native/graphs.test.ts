@@ -1,10 +1,12 @@
 /**
- * Random programs and those that fusion rearranges most, as C at every width of vectors: the graph interpreter's bits.
+ * Random programs and those that fusion rearranges most, as C at every width of vectors, and
+ * on several threads: the graph interpreter's bits.
  * GRAPHS=2000 SEED=1 npx vitest run test/native/graphs.test.ts is the soak.
  */
 import { afterAll, describe, expect, test } from 'vitest'
 import { input } from '../../src/graph/node.js'
 import * as ops from '../../src/graph/ops.js'
+import { target256 } from '../../src/lower/target.js'
 import { patternInputs, patterns } from '../engines/pattern-programs.js'
 import { randomGraph } from '../graph/random-graph.js'
 import { type Case, expectNativeBits, missing, ownCache, targets } from './harness.js'
@@ -13,7 +15,9 @@ const count = Number(process.env['GRAPHS'] ?? 30)
 const first = Number(process.env['SEED'] ?? 0)
 afterAll(ownCache())
 
-describe.skipIf(missing() !== undefined).each(targets)('%s', (_, target) => {
+const all = [...targets, ['32 bytes, 3 threads', { ...target256, threads: 3 }]] as const
+
+describe.skipIf(missing() !== undefined).each(all)('%s', (_, target) => {
   describe.each(['fused', 'portable'] as const)('%s', (mode) => {
     test(`${count} random graphs`, () => {
       for (let from = first; from < first + count; from += 40) {

@@ -48,25 +48,28 @@ export interface Case {
   readonly inputs: readonly TypedArray[]
 }
 
-/** Compiles all graphs as one file and compares each result with the graph interpreter's. */
+/** Compiles all graphs as one file and compares each result, on 1 to `target.threads` threads, with the graph interpreter's. */
 export function expectNativeBits(all: readonly Case[], target: Target, mode: NumericsMode): Plan[] {
   const lowered = all.map(({ graph }) => {
     const none = graph.inputs.map(() => undefined)
     const program = compileGraph(graph, new Map(), none, { engine: 'interpreter', numerics: mode })
     const low = lower(program.graph, new Map(), mode, target)
     for (const { kernel } of low.launches) verifyKernel(kernel)
-    return { graph: program.graph, plan: makePlan(low, new Set()) }
+    // All that can be shared is, however little it is.
+    return { graph: program.graph, plan: makePlan(low, new Set(), { kernel: 0, program: 0 }) }
   })
   const library = loadC(sourceOf(lowered.map(({ plan }) => plan)))
   all.forEach(({ label, inputs }, i) => {
     const { graph, plan } = lowered[i]!
     const none = graph.inputs.map(() => undefined)
-    const actual = new NativeProgram(plan, none, library, i).run(inputs, graph.outputs.length)
     const expected = interpret(graph, inputs, mode)
-    expected.forEach((output, o) => {
-      const difference = sameBits(actual[o]!, output)
-      if (difference) expect.fail(`${label}, output ${o}: ${difference}`)
-    })
+    for (let count = 1; count <= (target.threads ?? 1); count++) {
+      const actual = new NativeProgram(plan, none, library, count, i).run(inputs, graph.outputs.length)
+      expected.forEach((output, o) => {
+        const difference = sameBits(actual[o]!, output)
+        if (difference) expect.fail(`${label}, threads ${count}, output ${o}: ${difference}`)
+      })
+    }
   })
   return lowered.map(({ plan }) => plan)
 }

@@ -1,7 +1,8 @@
 /**
  * @file Loop IR → a C file, with GNU vector extensions; no header is included, which keeps compilation short.
  * In: programs, each kernels and launches. Out: the text. For program i it exports `run<i>(table)`, which runs all
- * launches, and `launch<i>(table, j)`, which runs one; table[p] is the address of pointer p.
+ * launches, and `launch<i>(table, j)`, which runs one; table[p] is the address of pointer p. Where launches are shared it
+ * also exports `share<i>(table, threads, pool)`: the pool (runtime/native-pool.ts) runs it on so many threads.
  *
  * The text means what the kernel interpreter computes, bit for bit, if it is compiled with `requiredFlags`.
  */
@@ -12,7 +13,13 @@ import { CTypes } from './types.js'
 export interface Program {
   readonly kernels: readonly Kernel[]
   /** In order. `pointers`: places in the table of addresses, one per buffer of the kernel. */
-  readonly launches: readonly { readonly kernel: number; readonly pointers: readonly number[] }[]
+  readonly launches: readonly {
+    readonly kernel: number
+    readonly pointers: readonly number[]
+    /** See Launch in lower/plan.ts. */
+    readonly shared?: boolean
+    readonly wait?: boolean
+  }[]
 }
 
 /**
@@ -29,6 +36,9 @@ export const requiredFlags: readonly string[] = [
 
 const preamble = `typedef __INTPTR_TYPE__ Index;
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
+typedef struct Team { Index threads; void (*wait)(Index threads); } Team;
+static const Team alone = {1, 0};
+#define WAIT() if (team->threads > 1) team->wait(team->threads)
 #if defined(__clang__) || __GNUC__ >= 12
 #define SHUFFLE(a, b, type, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -37,15 +47,20 @@ const preamble = `typedef __INTPTR_TYPE__ Index;
 
 export function emitC(programs: readonly Program[]): string {
   const types = new CTypes()
-  const functions = programs.flatMap(({ kernels, launches }, p) => [
-    ...kernels.map((kernel, k) => printFunction(kernel, `p${p}k${k}`, types)),
-    ...launches.map(({ kernel, pointers }, l) => {
-      const { buffers } = kernels[kernel]!
-      const values = pointers.map((pointer, i) => `(${bufferType(buffers[i]!, types)} *)t[${pointer}]`)
-      return `static void p${p}l${l}(char **t) { p${p}k${kernel}(${values.join(', ')}); }`
-    }),
-    printRun(p, launches.length),
-  ])
+  const functions = programs.flatMap(({ kernels, launches }, p) => {
+    const shared = new Set(launches.flatMap(({ kernel, shared }) => (shared ? [kernel] : [])))
+    return [
+      ...kernels.map((kernel, k) => printFunction(kernel, `p${p}k${k}`, types, shared.has(k))),
+      ...launches.map(({ kernel, pointers }, l) => {
+        const { buffers } = kernels[kernel]!
+        const values = pointers.map((pointer, i) => `(${bufferType(buffers[i]!, types)} *)t[${pointer}]`)
+        if (shared.has(kernel)) values.push('thread', 'team')
+        return `static void p${p}l${l}(char **t, Index thread, const Team *team) { p${p}k${kernel}(${values.join(', ')}); }`
+      }),
+      printRun(p, launches.length),
+      ...(shared.size > 0 ? [printShare(p, launches)] : []),
+    ]
+  })
   return `${[preamble, types.text(), ...functions].join('\n\n')}\n`
 }
 
@@ -53,12 +68,28 @@ function printRun(p: number, launches: number): string {
   const names = Array.from({ length: launches }, (_, l) => `p${p}l${l}`)
   return [
     `void run${p}(char **t) {`,
-    ...names.map((name) => `  ${name}(t);`),
+    ...names.map((name) => `  ${name}(t, 0, &alone);`),
     '}',
     `void launch${p}(char **t, int l) {`,
     '  switch (l) {',
-    ...names.map((name, l) => `    case ${l}: ${name}(t); break;`),
+    ...names.map((name, l) => `    case ${l}: ${name}(t, 0, &alone); break;`),
     '  }',
+    '}',
+  ].join('\n')
+}
+
+/** What each thread runs: its part of what is shared, the first one also what is not. */
+function printShare(p: number, launches: Program['launches']): string {
+  return [
+    `static void thread${p}(char **t, Index thread, const Team *team) {`,
+    ...launches.flatMap(({ shared, wait }, l) => [
+      ...(wait ? ['  WAIT();'] : []),
+      `  ${shared ? '' : 'if (thread == 0) '}p${p}l${l}(t, thread, team);`,
+    ]),
+    '}',
+    `void share${p}(char **t, Index threads, void (*pool)(void (*)(char **, Index, const Team *), char **, Index, long *)) {`,
+    '  static long habit[4];',
+    `  pool(thread${p}, t, threads, habit);`,
     '}',
   ].join('\n')
 }

@@ -10,15 +10,17 @@
  *   }
  */
 import type { DType } from '../../base/dtype.js'
-import type {
-  Affine,
-  Buffer,
-  Kernel,
-  LoopVariable,
-  Statement,
-  Value,
-  ValueOp,
-  ValueOpAttrs,
+import { barriers } from '../../kernel/barriers.js'
+import {
+  type Affine,
+  type Buffer,
+  type Kernel,
+  type LoopVariable,
+  type Statement,
+  threadStride,
+  type Value,
+  type ValueOp,
+  type ValueOpAttrs,
 } from '../../kernel/loop.js'
 import { widenBytes } from './helpers.js'
 import { type CTypes, type Element, elementIn, type MaskElements } from './types.js'
@@ -36,8 +38,9 @@ const memoryElements: { readonly [D in DType]: Element } = {
 /** The C type of a buffer's elements. */
 export const bufferType = (buffer: Buffer, types: CTypes): string => types.scalar(memoryElements[buffer.dtype])
 
-export function printFunction(kernel: Kernel, name: string, types: CTypes): string {
-  return new FunctionPrinter(kernel, types).print(name)
+/** `shared`: the function is called by every thread of a team at once. */
+export function printFunction(kernel: Kernel, name: string, types: CTypes, shared = false): string {
+  return new FunctionPrinter(kernel, types).print(name, shared)
 }
 
 class FunctionPrinter {
@@ -56,15 +59,49 @@ class FunctionPrinter {
     this.#masks = maskBytes(valueTypes(kernel.body))
   }
 
-  print(name: string): string {
+  print(name: string, shared: boolean): string {
     const parameters = this.#kernel.buffers.map((buffer, i) => `${bufferType(buffer, this.#types)} *b${i}`)
-    this.#block(this.#kernel.body, '  ')
+    if (shared) {
+      parameters.push('Index thread', 'const Team *team')
+      this.#share()
+    } else this.#block(this.#kernel.body, '  ')
     return [
       `/* ${this.#kernel.name} */`,
       `static __attribute__((noinline)) void ${name}(${parameters.join(', ') || 'void'}) {`,
       ...this.#lines,
       '}',
     ].join('\n')
+  }
+
+  /** Every thread has its iterations of parallel loops, and all values; the first one does the rest. */
+  #share(): void {
+    const waits = barriers(this.#kernel)
+    for (const [buffer, name] of this.#buffers)
+      if (buffer.perThread) this.#lines.push(`  ${name} += thread * ${threadStride(buffer.length)};`)
+    for (const s of this.#kernel.body) {
+      if (waits.has(s)) this.#lines.push('  WAIT();')
+      const first = s.kind === 'store' || s.kind === 'set' || (s.kind === 'loop' && !s.parallel)
+      if (s.kind === 'loop' && s.parallel) this.#part(s)
+      else if (first) {
+        this.#lines.push('  if (thread == 0) {')
+        this.#statement(s, '    ')
+        this.#lines.push('  }')
+      } else this.#statement(s, '  ')
+    }
+  }
+
+  /** A parallel loop stands in no other: its bounds are constants. Threads take neighbouring iterations, equally many. */
+  #part({ loop, start, stop, limit, step, body }: Extract<Statement, { kind: 'loop' }>): void {
+    const name = `i${this.#loops.size}`
+    this.#loops.set(loop, name)
+    const end = Math.min(stop.constant, limit ?? Infinity)
+    const count = Math.ceil((end - start.constant) / step)
+    const from = (thread: string) => `${start.constant} + ${step} * (${count} * ${thread} / team->threads)`
+    this.#lines.push(
+      `  for (Index ${name} = ${from('thread')}, e${name} = MIN(${from('(thread + 1)')}, ${end}); ${name} < e${name}; ${name} += ${step}) {`,
+    )
+    this.#block(body, '    ')
+    this.#lines.push('  }')
   }
 
   #block(body: readonly Statement[], indent: string): void {
