@@ -47,7 +47,8 @@ const loopOf = (loop: LoopVariable, body: Statement[], stop = 4): Statement => (
 })
 
 const i: LoopVariable = { name: 'i' }
-const a = fresh()
+const parallel = (body: Statement[]): Statement => ({ ...loopOf({ name: 'j' }, body), parallel: true }) as Statement
+const [a, b, c] = [fresh(), fresh(), fresh()]
 const v4 = fresh({ dtype: 'float32', lanes: 4 })
 const v = { id: 1, type: float }
 const broken: Record<string, [Statement[], RegExp]> = {
@@ -90,6 +91,21 @@ const broken: Record<string, [Statement[], RegExp]> = {
   'gather below the buffer': [
     [{ kind: 'load', value: v4, buffer: x, index: affine(5), stride: -2 }],
     /elements -1 to 5/,
+  ],
+  'parallel inside a loop': [[loopOf(i, [parallel([load(a)])])], /inside another loop/],
+  'variable from outside a parallel loop': [
+    [load(a), { kind: 'variable', variable: v, initial: a }, parallel([{ kind: 'set', variable: v, value: a }])],
+    /variable from outside/,
+  ],
+  'sum from outside a parallel loop': [
+    [
+      load(a),
+      { kind: 'variable', variable: v, initial: a },
+      { kind: 'get', value: b, variable: v },
+      op('add', c, [a, b]),
+      parallel([store(c)]),
+    ],
+    /variable from outside/,
   ],
   'step 0': [[{ ...(loopOf(i, []) as Extract<Statement, { kind: 'loop' }>), step: 0 }], /step 0/],
 }
