@@ -13,13 +13,11 @@ import { accesses, type Group } from './fuse.js'
 import { type LoweredGraph, stagesOf } from './lower.js'
 import { type Least, schedule } from './schedule.js'
 import type { Argument } from './scope.js'
+import type { Slot } from './slot.js'
 import type { Stage } from './stage.js'
 import { lanesOf, type Target } from './target.js'
 
-/** A place: in the arena, or the memory of a graph input that lives outside it. */
-export type Slot =
-  | { readonly kind: 'arena'; readonly dtype: DType; readonly length: number; readonly offset: number }
-  | { readonly kind: 'outside'; readonly dtype: DType; readonly length: number; readonly input: number }
+export type { Slot }
 
 export interface Launch {
   readonly kernel: number

@@ -5,7 +5,7 @@
 import { byteSize } from '../base/dtype.js'
 import { type Access, isParallel, Pending } from '../kernel/barriers.js'
 import type { Kernel } from '../kernel/loop.js'
-import type { Launch, Slot } from './plan.js'
+import type { Slot } from './slot.js'
 import type { Target } from './target.js'
 
 export interface Least {
@@ -25,7 +25,7 @@ export interface Shares {
 
 export function schedule(
   kernels: readonly Kernel[],
-  launches: readonly Pick<Launch, 'kernel' | 'slots'>[],
+  launches: readonly { readonly kernel: number; readonly slots: readonly number[] }[],
   slots: readonly Slot[],
   target: Target,
   least: Least = leastShared,
