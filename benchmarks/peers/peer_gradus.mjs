@@ -26,7 +26,7 @@ const step = compile(
     optimizer.update(backpropagate(value, net))
     return value
   },
-  { training: true },
+  { training: true, threads },
 )
 
 const arrays = batches(workload)
