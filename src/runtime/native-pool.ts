@@ -125,28 +125,27 @@ static Index hire(Index wanted) {
   return hired;
 }
 
-/* What a program remembers: nanoseconds of its best call alone (0: not known), calls to make alone from now on, how many
-   they were the last time, and calls together that took longer than that. */
-typedef struct Habit { long alone, left, last, slow; } Habit;
+/* What a program remembers, in nanoseconds: its best call alone (0: not known), calls to make alone from now on and how
+   many they were the last time; of its latest calls together how many, how long, and how often threads slept. */
+typedef struct Habit { long alone, left, last, calls, time, sleeps; } Habit;
 
 static void work_alone(Work work, char **table) {
   static const Team alone = {1, wait_for_all};
   work(table, 0, &alone);
 }
 
-/* Called after a call in which threads slept: alone three times to compare, then longer and longer while that is
+/* After some calls together, if threads slept: alone three times to compare, then longer and longer while that is
    faster, up to a quarter of a second. */
-static void reconsider(Habit *habit, long time) {
-  if (habit->alone == 0) habit->left = 3;
-  else if (time <= habit->alone) habit->slow = habit->last = 0;
-  else if (++habit->slow >= 3) {
+static void reconsider(Habit *habit) {
+  if (habit->calls < 16) return;
+  if (habit->sleeps > 0 && habit->alone == 0) habit->left = 3;
+  else if (habit->sleeps > 0 && habit->time / habit->calls > habit->alone + habit->alone / 16) {
     long most = 250000000L / habit->alone;
-    long next = 2 * habit->last;
-    if (next > most) next = most;
-    habit->left = habit->last = next < 8 ? 8 : next;
+    long next = habit->last ? 2 * habit->last : 32;
+    habit->left = habit->last = next < most ? next : most;
     habit->alone = 0;
-    habit->slow = 1;
-  }
+  } else habit->last = 0;
+  habit->calls = habit->time = habit->sleeps = 0;
 }
 
 static void work_together(Work work, char **table, Index threads) {
@@ -177,7 +176,10 @@ static void pool(Work work, char **table, Index threads, Habit *habit) {
   } else {
     slept = 0;
     work_together(work, table, threads);
-    if (slept > 0) reconsider(habit, nanoseconds() - start);
+    habit->calls++;
+    habit->time += nanoseconds() - start;
+    habit->sleeps += slept;
+    reconsider(habit);
   }
   pthread_mutex_unlock(&busy);
 }

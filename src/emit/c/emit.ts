@@ -88,7 +88,7 @@ function printShare(p: number, launches: Program['launches']): string {
     ]),
     '}',
     `void share${p}(char **t, Index threads, void (*pool)(void (*)(char **, Index, const Team *), char **, Index, long *)) {`,
-    '  static long habit[4];',
+    '  static long habit[6];',
     `  pool(thread${p}, t, threads, habit);`,
     '}',
   ].join('\n')
