@@ -1,7 +1,7 @@
 /**
  * @file The benchmark: Gradus on W1, W2, W3 by the peers' clock, the contraction kernel, the first step, one prediction.
  * npm run bench                        Gradus alone, about a minute
- * npm run bench -- --peers             with the rivals installed in $PEERS_DIR (see peers/README.md), on one thread
+ * npm run bench -- --peers             with the rivals installed in $PEERS_DIR (see peers/README.md)
  * Nothing else may run meanwhile. Prints Markdown, for docs/benchmarks.md.
  */
 import { spawnSync } from 'node:child_process'
@@ -57,9 +57,16 @@ const contenders = (w) => [
         ...(w === 'W3' ? [] : [['brain.js', 'node', ['peer_brain.mjs', w, '1']]]),
       ]
     : []),
+  ['Gradus, native, 2 threads', 'node', ['peer_gradus.mjs', w, '2'], { GRADUS_ENGINE: 'native' }],
+  ...(withPeers
+    ? [
+        ['JAX jit, 2 threads', python.jax, ['peer_jax.py', w, '2']],
+        ['PyTorch eager, 2 threads', python.torch, ['peer_torch.py', w, '2', 'eager']],
+      ]
+    : []),
 ]
 
-console.log(`${cpus()[0].model}, Node ${process.version}, one thread\n`)
+console.log(`${cpus()[0].model}, Node ${process.version}; one thread unless said otherwise\n`)
 for (const workload of ['W1', 'W2', 'W3']) {
   console.log(
     `### ${workload}\n\n| library | step, median | fastest | ratio to the first | first step |\n| --- | ---: | ---: | ---: | ---: |`,
@@ -78,7 +85,7 @@ for (const workload of ['W1', 'W2', 'W3']) {
   console.log('')
 }
 for (const [title, script, env] of [
-  ['Contraction kernel, native', 'contraction.mjs', { GRADUS_ENGINE: 'native' }],
+  ['Contraction kernel, native', 'contraction.mjs', { GRADUS_ENGINE: 'native', GRADUS_THREADS: '1' }],
   ['Contraction kernel, WebAssembly', 'contraction.mjs', { GRADUS_ENGINE: 'wasm' }],
   ['One prediction', 'predict.mjs', { GRADUS_ENGINE: 'wasm' }],
 ]) {
