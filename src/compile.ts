@@ -6,7 +6,6 @@
  * In: a graph, which outputs replace which Variables, where the Variables' bytes are. Out: a Program.
  * The list also drives GRADUS_DEBUG, the verifiers between passes, and explain().
  */
-import type { TypedArray } from './base/dtype.js'
 import { debugLevel, environment, processors } from './base/environment.js'
 import { ValueError } from './base/errors.js'
 import type { Storage } from './base/storage.js'
@@ -282,5 +281,3 @@ export function printPlan(plan: Plan): string {
   )
   return [`arena ${plan.arenaBytes} bytes`, ...lines, ...launches].join('\n')
 }
-
-export type Inputs = readonly (TypedArray | undefined)[]

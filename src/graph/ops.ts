@@ -4,7 +4,7 @@
  */
 import type { DType } from '../base/dtype.js'
 import { roundTo } from '../base/dtype.js'
-import { broadcastShapes, type Shape, sameShape, stridesOf } from '../base/shape.js'
+import { broadcastShapes, type Shape, sameShape } from '../base/shape.js'
 import { make, type Node } from './node.js'
 import { contractOrder, type Direction, type Op, type OpAttrs, type ReduceKind, reduceOrder } from './op.js'
 
@@ -123,9 +123,6 @@ export const keptShape = (shape: Shape, axes: readonly number[]): Shape =>
 
 export const contract = (lhs: Node, rhs: Node, axes: Omit<OpAttrs['contract'], 'order'>): Node =>
   make('contract', [lhs, rhs], { ...axes, order: contractOrder })
-
-/** Elements of a row-major array of this shape per step along each axis; shared by views. */
-export const rowStrides = stridesOf
 
 export const randomBits = (key0: Node, key1: Node, counter: Node, stream: Node): Node =>
   make(

@@ -5,7 +5,7 @@ import type { DType } from '../base/dtype.js'
 import { isFloat } from '../base/dtype.js'
 import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape, sameShape, sizeOf } from '../base/shape.js'
-import { type Op, type OpAttrs, opInfo, reduceOrder } from './op.js'
+import { type Op, type OpAttrs, reduceOrder } from './op.js'
 
 export interface TensorType {
   readonly dtype: DType
@@ -236,6 +236,3 @@ function checkShape(op: Op, shape: Shape): Shape {
     throw new ShapeError(op, `${formatShape(shape)} is not a shape`, { hint: 'Sizes are whole numbers, zero or more.' })
   return shape
 }
-
-/** Operand counts, checked by the verifier. */
-export const arityOf = (op: Op): number => opInfo[op].arity
