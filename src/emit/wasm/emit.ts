@@ -3,6 +3,10 @@
  * In: kernels, and the launches that make up a program. Out: the module's bytes. It imports `env.memory` and exports
  * `k0`, `k1`... (one byte address per buffer) and `run(table)`, which reads the address of pointer p at table + 4 · p.
  *
+ * Where launches are shared it also imports `env.wait(threads)`, which returns when so many threads have called it, and
+ * exports `share(table, thread, threads)`, which all of them call at once; their kernels take the thread and the number
+ * of threads as well.
+ *
  * const module = new WebAssembly.Module(emitModule({ kernels: [kernel], launches: [{ kernel: 0, pointers: [0, 1] }] }))
  */
 import type { Kernel } from '../../kernel/loop.js'
@@ -19,12 +23,18 @@ import {
   type Valtype,
   vec,
 } from './encode.js'
-import { emitKernel } from './kernel.js'
+import { emitKernel, emitSharedKernel, emitWait } from './kernel.js'
 
 export interface Program {
   readonly kernels: readonly Kernel[]
   /** In order. `pointers`: places in the table of addresses, one per buffer of the kernel. */
-  readonly launches: readonly { readonly kernel: number; readonly pointers: readonly number[] }[]
+  readonly launches: readonly {
+    readonly kernel: number
+    readonly pointers: readonly number[]
+    /** See Launch in lower/plan.ts. */
+    readonly shared?: boolean
+    readonly wait?: boolean
+  }[]
 }
 
 export interface EmitOptions {
@@ -33,44 +43,79 @@ export interface EmitOptions {
 }
 
 export function emitModule({ kernels, launches }: Program, options: EmitOptions = {}): Uint8Array<ArrayBuffer> {
-  const arities = [...new Set([1, ...kernels.map((kernel) => kernel.buffers.length)])]
-  const typeOf = (arity: number): number => arities.indexOf(arity)
+  const team = new Set(launches.flatMap(({ kernel, shared }) => (shared ? [kernel] : [])))
+  const functions: ModuleFunction[] = []
+  const imports = team.size > 0 ? 1 : 0
+  kernels.forEach((kernel, k) => {
+    const shared = team.has(k)
+    functions.push({
+      name: `k${k}`,
+      arity: kernel.buffers.length + (shared ? 2 : 0),
+      code: shared ? emitSharedKernel(kernel, waitFunction) : emitKernel(kernel),
+    })
+  })
+  functions.push({ name: 'run', arity: 1, code: emitRun(launches, team, imports) })
+  if (imports > 0) functions.push({ name: 'share', arity: 3, code: emitShare(launches, team, imports) })
+  return assemble(functions, imports > 0 ? [{ name: 'wait', arity: 1 }] : [], options)
+}
+
+/** The one import of shared programs. */
+const waitFunction = 0
+
+/** A function of i32 parameters. */
+export interface ModuleFunction {
+  readonly name: string
+  readonly arity: number
+  /** Whether it returns an i32. */
+  readonly result?: boolean
+  readonly code: Code
+}
+
+/** A module over `env.memory` with these functions, all exported, and these imported from `env`, which come first. */
+export function assemble(
+  functions: readonly ModuleFunction[],
+  imports: readonly Omit<ModuleFunction, 'code'>[],
+  options: EmitOptions = {},
+): Uint8Array<ArrayBuffer> {
+  const kind = ({ arity, result }: Omit<ModuleFunction, 'code'>) => 2 * arity + (result ? 1 : 0)
+  const kinds = [...new Set([...imports, ...functions].map(kind))]
+  const typeOf = (one: Omit<ModuleFunction, 'code'>): number => kinds.indexOf(kind(one))
   const out = new Bytes()
   preamble(out)
   section(
     out,
     sectionIds.type,
-    vec(arities, (bytes, arity) => functype(bytes, Array<Valtype>(arity).fill('i32'), [])),
+    vec(kinds, (bytes, kind) => functype(bytes, Array<Valtype>(kind >> 1).fill('i32'), kind & 1 ? ['i32'] : [])),
   )
   section(
     out,
     sectionIds.import,
-    vec([options.shared], (bytes, shared) => {
+    vec([...imports, undefined], (bytes, one) => {
       name(bytes, 'env')
-      name(bytes, 'memory')
-      bytes.byte(externkinds.memory)
-      limits(bytes, 1, shared)
+      name(bytes, one?.name ?? 'memory')
+      bytes.byte(one ? externkinds.func : externkinds.memory)
+      if (one) bytes.u32(typeOf(one))
+      else limits(bytes, 1, options.shared)
     }),
   )
   section(
     out,
     sectionIds.function,
-    vec([...kernels.map((kernel) => kernel.buffers.length), 1], (bytes, arity) => bytes.u32(typeOf(arity))),
+    vec(functions, (bytes, one) => bytes.u32(typeOf(one))),
   )
   section(
     out,
     sectionIds.export,
-    vec([...kernels.map((_, i) => `k${i}`), 'run'], (bytes, text, i) => {
-      name(bytes, text)
+    vec(functions, (bytes, one, i) => {
+      name(bytes, one.name)
       bytes.byte(externkinds.func)
-      bytes.u32(i)
+      bytes.u32(imports.length + i)
     }),
   )
-  const bodies = [...kernels.map(emitKernel), emitRun(launches)]
   section(
     out,
     sectionIds.code,
-    vec(bodies, (bytes, code) => code.finish(bytes)),
+    vec(functions, (bytes, { code }) => code.finish(bytes)),
   )
   return out.finish()
 }
@@ -78,8 +123,8 @@ export function emitModule({ kernels, launches }: Program, options: EmitOptions 
 /** Addresses that several launches use are read once, as long as there are few. */
 const localAddresses = 64
 
-function emitRun(launches: Program['launches']): Code {
-  const code = new Code(1)
+/** Pushes the addresses of a launch's buffers, read from the table in local 0. */
+function pointerReader(code: Code, launches: Program['launches']): (pointers: readonly number[]) => void {
   const read = (pointer: number): void => {
     code.get(0)
     code.memory('i32.load', 2, 4 * pointer)
@@ -93,13 +138,52 @@ function emitRun(launches: Program['launches']): Code {
       code.set(local)
       locals.set(pointer, local)
     }
-  for (const { kernel, pointers } of launches) {
+  return (pointers) => {
     for (const pointer of pointers) {
       const local = locals.get(pointer)
       if (local === undefined) read(pointer)
       else code.get(local)
     }
-    code.call(kernel)
   }
+}
+
+function emitRun(launches: Program['launches'], team: ReadonlySet<number>, imports: number): Code {
+  const code = new Code(1)
+  const push = pointerReader(code, launches)
+  for (const { kernel, pointers } of launches) {
+    push(pointers)
+    if (team.has(kernel)) {
+      code.i32(0)
+      code.i32(1)
+    }
+    code.call(imports + kernel)
+  }
+  return code
+}
+
+/** What each thread runs: its part of what is shared, the first one also what is not. None leaves before all are done. */
+function emitShare(launches: Program['launches'], team: ReadonlySet<number>, imports: number): Code {
+  const [thread, threads] = [1, 2]
+  const code = new Code(3)
+  const push = pointerReader(code, launches)
+  for (const { kernel, pointers, shared, wait } of launches) {
+    if (wait) emitWait(code, threads, waitFunction)
+    if (!shared) {
+      code.get(thread)
+      code.instruction('i32.eqz')
+      code.open('if')
+    }
+    push(pointers)
+    if (shared) {
+      code.get(thread)
+      code.get(threads)
+    } else if (team.has(kernel)) {
+      code.i32(0)
+      code.i32(1)
+    }
+    code.call(imports + kernel)
+    if (!shared) code.end()
+  }
+  emitWait(code, threads, waitFunction)
   return code
 }

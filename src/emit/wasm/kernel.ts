@@ -5,7 +5,17 @@
  * for i0 = 0 to 64 step 4 { store b1[i0], negate(load b0[i0]) } becomes
  *   p = b1; q = b0; end = p + 256; loop { v128.store(p, f32x4.neg(v128.load(q))); q += 16; p += 16; br_if p != end }
  */
-import type { Kernel, Statement, Value, ValueOp, ValueOpAttrs, Variable } from '../../kernel/loop.js'
+import { byteSize } from '../../base/dtype.js'
+import { barriers } from '../../kernel/barriers.js'
+import {
+  type Kernel,
+  type Statement,
+  threadStride,
+  type Value,
+  type ValueOp,
+  type ValueOpAttrs,
+  type Variable,
+} from '../../kernel/loop.js'
 import type { Loop } from '../../kernel/ranges.js'
 import { type Address, AddressPlan, type Pointer, startsAt } from './address.js'
 import { Code } from './code.js'
@@ -14,7 +24,15 @@ import { load, store, valtypeOf } from './memory.js'
 import { type Operation, valueRows } from './values.js'
 
 export function emitKernel(kernel: Kernel): Code {
-  return new KernelEmitter(kernel).emit()
+  return new KernelEmitter(kernel, 0).emit()
+}
+
+/**
+ * A function that every thread of a team calls at once, with two more parameters: which thread it is, and how many there
+ * are. Threads wait for each other by calling function `wait` with their number.
+ */
+export function emitSharedKernel(kernel: Kernel, wait: number): Code {
+  return new KernelEmitter(kernel, 2).emitShared(wait)
 }
 
 class KernelEmitter {
@@ -28,9 +46,10 @@ class KernelEmitter {
   readonly #variables = new Map<Variable, number>()
   readonly #arguments: ReadonlyMap<unknown, number>
 
-  constructor(kernel: Kernel) {
+  /** `more`: parameters after the buffers. */
+  constructor(kernel: Kernel, more: number) {
     this.#kernel = kernel
-    this.#code = new Code(kernel.buffers.length)
+    this.#code = new Code(kernel.buffers.length + more)
     this.#live = liveness(kernel)
     this.#plan = new AddressPlan(kernel, this.#live)
     this.#arguments = new Map(kernel.buffers.map((buffer, i) => [buffer, i]))
@@ -39,6 +58,35 @@ class KernelEmitter {
   emit(): Code {
     this.#block(this.#kernel.body)
     return this.#code
+  }
+
+  /** Every thread has its iterations of parallel loops, and all values; the first one does the rest. */
+  emitShared(wait: number): Code {
+    const code = this.#code
+    const { buffers, body } = this.#kernel
+    const thread = buffers.length
+    const waits = barriers(this.#kernel)
+    for (const [i, buffer] of buffers.entries())
+      if (buffer.perThread) {
+        code.get(i)
+        code.get(thread)
+        code.i32(threadStride(buffer.length) * byteSize[buffer.dtype])
+        code.instruction('i32.mul')
+        code.instruction('i32.add')
+        code.set(i)
+      }
+    for (const s of body) {
+      if (waits.has(s)) emitWait(code, thread + 1, wait)
+      if (s.kind === 'loop' && s.parallel) this.#part(s, thread)
+      else if (s.kind === 'store' || s.kind === 'set' || s.kind === 'loop') {
+        code.get(thread)
+        code.instruction('i32.eqz')
+        code.open('if')
+        this.#block([s])
+        code.end()
+      } else this.#statement(s, [])
+    }
+    return code
   }
 
   /** Locals of a block are free again after it. */
@@ -212,26 +260,101 @@ class KernelEmitter {
         this.#add(iterations * tester.move)
         code.set(end)
       }
-      code.open('loop')
-      this.#block(body)
-      for (const pointer of pointers) if (pointer !== tester) this.#move(pointer)
-      if (!tester) {
-        code.get(count)
-        this.#add(-1)
-        code.tee(count)
-      } else {
-        code.get(tester.local)
-        this.#add(tester.move)
-        code.tee(tester.local)
+      this.#repeat(body, pointers, tester, count, () => {
         if (constant && tester === counter) code.i32(longest)
         else code.get(end)
         code.instruction(tester === counter ? 'i32.lt_s' : 'i32.ne')
-      }
-      code.branchIf(0)
-      code.end()
+      })
     }
     if (guarded) code.end()
     for (const local of locals) code.release(local)
+  }
+
+  /** A parallel loop stands in no other: its bounds are constants. Threads take neighbouring iterations, equally many. */
+  #part({ loop, step, body }: Loop, thread: number): void {
+    const code = this.#code
+    const { longest } = this.#plan.ranges.of(loop)
+    if (longest <= 0) return
+    const iterations = Math.ceil(longest / step)
+    const locals: number[] = []
+    const allocate = (): number => {
+      const local = code.allocate('i32')
+      locals.push(local)
+      return local
+    }
+    const [each, rest, first, count] = [allocate(), allocate(), allocate(), allocate()]
+    // each = iterations / threads, rest = iterations mod threads: the first `rest` threads have one more.
+    code.i32(iterations)
+    code.get(thread + 1)
+    code.instruction('i32.div_u')
+    code.set(each)
+    code.i32(iterations)
+    code.get(each)
+    code.get(thread + 1)
+    code.instruction('i32.mul')
+    code.instruction('i32.sub')
+    code.set(rest)
+    // first = each · thread + min(thread, rest); count = each + (thread < rest)
+    code.get(each)
+    code.get(thread)
+    code.instruction('i32.mul')
+    code.get(thread)
+    code.get(rest)
+    code.get(thread)
+    code.get(rest)
+    code.instruction('i32.lt_u')
+    code.instruction('select')
+    code.instruction('i32.add')
+    code.set(first)
+    code.get(each)
+    code.get(thread)
+    code.get(rest)
+    code.instruction('i32.lt_u')
+    code.instruction('i32.add')
+    code.tee(count)
+    code.open('if')
+    const pointers = this.#plan.moved(loop)
+    for (const pointer of pointers) {
+      pointer.local = allocate()
+      if (pointer.parent) this.#pointer(pointer.parent)
+      this.#add(startsAt(pointer))
+      if (pointer.move !== 0) {
+        code.get(first)
+        code.i32(pointer.move)
+        code.instruction('i32.mul')
+        code.instruction('i32.add')
+      }
+      code.set(pointer.local)
+    }
+    this.#repeat(body, pointers, undefined, count, () => {})
+    code.end()
+    for (const local of locals) code.release(local)
+  }
+
+  /** The body, again and again: `test` leaves whether the tester goes on, or a count goes down to 0. */
+  #repeat(
+    body: readonly Statement[],
+    pointers: readonly Pointer[],
+    tester: Pointer | undefined,
+    count: number,
+    test: () => void,
+  ): void {
+    const code = this.#code
+    code.open('loop')
+    this.#block(body)
+    for (const pointer of pointers) if (pointer !== tester) this.#move(pointer)
+    if (!tester) {
+      code.get(count)
+      this.#add(-1)
+      code.tee(count)
+    } else {
+      code.get(tester.local)
+      this.#add(tester.move)
+      code.tee(tester.local)
+      test()
+    }
+    code.branchIf(0)
+    code.end()
   }
 
   #move(pointer: Pointer): void {
@@ -240,4 +363,15 @@ class KernelEmitter {
     this.#add(pointer.move)
     this.#code.set(pointer.local)
   }
+}
+
+/** Calls function `wait` with the number of threads in a local, if there are others. */
+export function emitWait(code: Code, threads: number, wait: number): void {
+  code.get(threads)
+  code.i32(1)
+  code.instruction('i32.gt_u')
+  code.open('if')
+  code.get(threads)
+  code.call(wait)
+  code.end()
 }

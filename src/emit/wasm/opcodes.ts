@@ -1,9 +1,10 @@
 /**
  * @file The opcodes Gradus emits, by their names in the WebAssembly specification (MVP, saturating truncation, SIMD,
- * relaxed SIMD). A prefixed opcode is stored as prefix · 2¹⁶ + number: `f32x4.add` is 0xfd00e4.
+ * relaxed SIMD, threads). A prefixed opcode is stored as prefix · 2¹⁶ + number: `f32x4.add` is 0xfd00e4.
  */
 const saturating = (number: number): number => 0xfc0000 + number
 const simd = (number: number): number => 0xfd0000 + number
+const atomic = (number: number): number => 0xfe0000 + number
 
 export const opcodes = {
   block: 0x02,
@@ -13,7 +14,9 @@ export const opcodes = {
   end: 0x0b,
   br: 0x0c,
   br_if: 0x0d,
+  return: 0x0f,
   call: 0x10,
+  drop: 0x1a,
   select: 0x1b,
   'local.get': 0x20,
   'local.set': 0x21,
@@ -55,6 +58,7 @@ export const opcodes = {
   'i32.add': 0x6a,
   'i32.sub': 0x6b,
   'i32.mul': 0x6c,
+  'i32.div_u': 0x6e,
   'i32.and': 0x71,
   'i32.or': 0x72,
   'i32.xor': 0x73,
@@ -201,6 +205,13 @@ export const opcodes = {
   'f32x4.convert_i32x4_u': simd(0xfb),
   'i32x4.trunc_sat_f64x2_s_zero': simd(0xfc),
   'f32x4.relaxed_madd': simd(0x105),
+
+  'memory.atomic.notify': atomic(0x00),
+  'memory.atomic.wait32': atomic(0x01),
+  'i32.atomic.load': atomic(0x10),
+  'i32.atomic.store': atomic(0x17),
+  'i32.atomic.rmw.add': atomic(0x1e),
+  'i32.atomic.rmw.sub': atomic(0x25),
 } as const
 
 export type Instruction = keyof typeof opcodes
