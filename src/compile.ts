@@ -23,7 +23,8 @@ import type { NumericsMode } from './numerics/arithmetic.js'
 import type { Engine, Runnable } from './runtime/engine.js'
 import { interpreterEngine } from './runtime/interpreter.js'
 import { NativeProgram, nativeEngine, sourceOf } from './runtime/native.js'
-import { cacheFolder, compileInBackground, isNode, NativeUnavailable, noteOnce } from './runtime/native-compiler.js'
+import { cacheFolder, compileInBackground, isNode, NativeUnavailable } from './runtime/native-compiler.js'
+import { noteOnce } from './runtime/note.js'
 import { type Faster, Tiered } from './runtime/tiered.js'
 import { wasmEngine } from './runtime/wasm.js'
 import { formFma } from './transform/fma.js'
@@ -39,8 +40,8 @@ export interface CompileSettings {
    */
   readonly engine?: EngineName | 'auto'
   /**
-   * How many threads share a step; bits do not depend on it. The native engine takes as many as there are processors,
-   * at most 8, unless said otherwise, here or by GRADUS_THREADS; the other engines have one.
+   * How many threads share a step; bits do not depend on it. As many as there are processors, at most 8, unless said
+   * otherwise, here or by GRADUS_THREADS. WebAssembly has one where memory cannot be shared, the interpreter always.
    */
   readonly threads?: number
   /** The program will run once or a few times: compiling C would not pay, so that an engine from the environment yields to `wasm`. */
@@ -185,7 +186,7 @@ function compileFor(
   settings: CompileSettings,
 ): Program {
   const mode = numericsMode(settings)
-  const threads = engine.name === 'native' ? threadCount(settings) : 1
+  const threads = settings.once ? 1 : engine.threads(threadCount(settings))
   const c: Compilation = { graph, updates, storages, engine, target: { ...engine.target(), threads }, mode }
   const compileTimes = runPasses(c, passes)
   return programOf(c, c.runnable!, compileTimes)
@@ -247,7 +248,7 @@ function engineName(settings: CompileSettings): EngineName | 'auto' {
   return settings.once && !settings.engine && compiled ? 'wasm' : (name as EngineName | 'auto')
 }
 
-/** Threads for an engine that has them. */
+/** Threads wanted. */
 function threadCount({ threads }: CompileSettings): number {
   const wanted = threads ?? Number(environment('GRADUS_THREADS') ?? Math.min(8, processors()))
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > 64)

@@ -3,13 +3,12 @@
  */
 
 export type { OptimizerSpec } from './optimizer.js'
-export { Optimizer, optimizer } from './optimizer.js'
+export { chain, Optimizer, optimizer } from './optimizer.js'
 export * from './optimizers.js'
 export type { LearningRate, Schedule } from './schedules.js'
 export * as schedules from './schedules.js'
 export { learningRateAt } from './schedules.js'
 export type { Parameter, Rule, StepContext, Transform, Update } from './transform.js'
-export { chain } from './transform.js'
 export type { Where } from './transforms.js'
 export {
   addDecayedWeights,

@@ -12,7 +12,7 @@ import { currentTrace } from '../trace/trace.js'
 import { Variable } from '../trace/variable.js'
 import { asTensor, type ScalarTensor } from './scalar.js'
 import { asSchedule, learningRateAt, type Schedule } from './schedules.js'
-import { applyUpdate, type Rule, type Transform } from './transform.js'
+import { applyUpdate, compose, type Rule, type Transform } from './transform.js'
 
 /** An optimizer before it knows its parameters: what `fit` takes. */
 export interface OptimizerSpec {
@@ -26,6 +26,17 @@ export const optimizer = (transform: Transform): OptimizerSpec => ({
   transform,
   init: (source) => new Optimizer(transform, source),
 })
+
+/**
+ * Transforms, one after another: `chain(clipByGlobalNorm(1), scaleByAdam(), scaleByLearningRate(1e-3))`. With an optimizer
+ * among them it is an optimizer: `chain(clipByGlobalNorm(1), adam({ learningRate: 1e-3 }))`.
+ */
+export function chain(...transforms: readonly Transform[]): Transform
+export function chain(...parts: readonly (Transform | OptimizerSpec)[]): OptimizerSpec
+export function chain(...parts: readonly (Transform | OptimizerSpec)[]): Transform | OptimizerSpec {
+  const composed = compose(...parts.map((part) => ('transform' in part ? part.transform : part)))
+  return parts.some((part) => 'transform' in part) ? optimizer(composed) : composed
+}
 
 const scalarVariable = (value: number): Variable<readonly [], 'float64'> =>
   new Variable([] as const, 'float64', () => Float64Array.of(value), false)

@@ -6,7 +6,7 @@
  */
 import { type OptimizerSpec, optimizer } from './optimizer.js'
 import type { LearningRate } from './schedules.js'
-import { chain, type Transform } from './transform.js'
+import { compose, type Transform } from './transform.js'
 import {
   type AdagradOptions,
   type AdamScaleOptions,
@@ -45,7 +45,7 @@ export interface SgdOptions extends CommonOptions, Partial<MomentumOptions> {}
 export function sgd(options: SgdOptions): OptimizerSpec {
   const { learningRate, weightDecay, momentum = 0, dampening, nesterov } = options
   return optimizer(
-    chain(
+    compose(
       ...decay(weightDecay),
       ...(momentum !== 0 || nesterov ? [traceMomentum({ momentum, dampening, nesterov })] : []),
       scaleByLearningRate(learningRate),
@@ -75,7 +75,7 @@ export const nesterov = (options: CommonOptions & { readonly momentum?: number }
  */
 export function adagrad(options: Partial<CommonOptions> & AdagradOptions = {}): OptimizerSpec {
   const { learningRate = 0.01, weightDecay, ...rest } = options
-  return optimizer(chain(...decay(weightDecay), scaleByAdagrad(rest), scaleByLearningRate(learningRate)))
+  return optimizer(compose(...decay(weightDecay), scaleByAdagrad(rest), scaleByLearningRate(learningRate)))
 }
 
 /**
@@ -88,7 +88,7 @@ export function rmsprop(
 ): OptimizerSpec {
   const { learningRate = 0.01, weightDecay, momentum = 0, ...rest } = options
   return optimizer(
-    chain(
+    compose(
       ...decay(weightDecay),
       scaleByRmsprop(rest),
       ...(momentum !== 0 ? [traceMomentum({ momentum })] : []),
@@ -105,7 +105,7 @@ export function rmsprop(
  */
 export function adam(options: Partial<CommonOptions> & AdamScaleOptions = {}): OptimizerSpec {
   const { learningRate = 1e-3, weightDecay, ...rest } = options
-  return optimizer(chain(...decay(weightDecay), scaleByAdam(rest), scaleByLearningRate(learningRate)))
+  return optimizer(compose(...decay(weightDecay), scaleByAdam(rest), scaleByLearningRate(learningRate)))
 }
 
 /**
@@ -115,5 +115,5 @@ export function adam(options: Partial<CommonOptions> & AdamScaleOptions = {}): O
  */
 export function adamW(options: Partial<CommonOptions> & AdamScaleOptions = {}): OptimizerSpec {
   const { learningRate = 1e-3, weightDecay = 0.01, ...rest } = options
-  return optimizer(chain(scaleByAdam(rest), ...decay(weightDecay), scaleByLearningRate(learningRate)))
+  return optimizer(compose(scaleByAdam(rest), ...decay(weightDecay), scaleByLearningRate(learningRate)))
 }

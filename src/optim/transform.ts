@@ -2,7 +2,7 @@
  * @file Gradient transforms: what optimizers are composed of. In: an update a parameter, first its gradient.
  * Out: another update. A transform is data and a rule; `init` gives it its state for certain parameters.
  *
- * chain(clipByGlobalNorm(1), scaleByAdam(), scaleByLearningRate(1e-3))
+ * compose(clipByGlobalNorm(1), scaleByAdam(), scaleByLearningRate(1e-3))
  */
 import type { DType } from '../base/dtype.js'
 import { type Tensor, where } from '../trace/tensor.js'
@@ -51,7 +51,7 @@ export interface Transform {
 }
 
 /** Several transforms, one after another. */
-export function chain(...transforms: readonly Transform[]): Transform {
+export function compose(...transforms: readonly Transform[]): Transform {
   const scheduled = transforms.find((transform) => transform.learningRate !== undefined)
   return {
     name: transforms.map((transform) => transform.name).join(', '),

@@ -10,6 +10,8 @@ export interface Engine {
   readonly name: 'wasm' | 'native' | 'interpreter'
   /** What plans for this engine are lowered for. Throws where the engine cannot run here. */
   target(): Target
+  /** How many threads there can be where so many are wanted. */
+  threads(wanted: number): number
   /**
    * `storages`: for each graph input, the storage that holds it across calls; undefined for arguments.
    * `threads`: not more than the plan's target has; 1 unless said otherwise.

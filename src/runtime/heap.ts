@@ -4,11 +4,15 @@
  * freed by hand or by finalizers.
  */
 import { byteSize, type TypedArray, viewOf } from '../base/dtype.js'
+import { environment } from '../base/environment.js'
 import { GradusError } from '../base/errors.js'
 import type { Storage } from '../base/storage.js'
 import { type WasmMemory, webAssembly } from '../emit/wasm/host.js'
+import { whyNoWorkers } from './wasm-worker.js'
 
 const pageBytes = 65536
+/** Shared memory must say how large it may become: 4 GiB, what WebAssembly can address. */
+export const maximumPages = 65536
 const alignment = 64
 /** Storages may hold this much beside what the running program needs, before the oldest go home. */
 const idleBytes = 256 * 1024 * 1024
@@ -23,7 +27,9 @@ let shared: Heap | undefined
 export const sharedHeap = (): Heap => (shared ??= new Heap())
 
 export class Heap {
-  readonly memory: WasmMemory = new webAssembly.Memory({ initial: 16 })
+  readonly memory: WasmMemory
+  /** Why its memory is not shared with workers; undefined where it is. */
+  readonly whyAlone: string | undefined
   /** Changes whenever an address that a program may hold has changed. */
   epoch = 0
   /** Free blocks by ascending offset. The first bytes are never given out, so that no address is 0. */
@@ -33,6 +39,19 @@ export class Heap {
   readonly #residents = new Map<Storage, number>()
   #residentBytes = 0
   #arena = { offset: 0, bytes: 0 }
+
+  constructor() {
+    let why = environment('GRADUS_THREADS') === '1' ? 'GRADUS_THREADS is 1' : whyNoWorkers()
+    let memory: WasmMemory | undefined
+    if (why === undefined)
+      try {
+        memory = new webAssembly.Memory({ initial: 16, maximum: maximumPages, shared: true })
+      } catch {
+        why = 'there is no room for a shared memory of 4 GiB'
+      }
+    this.memory = memory ?? new webAssembly.Memory({ initial: 16 })
+    this.whyAlone = why
+  }
 
   allocate(bytes: number): number {
     const wanted = Math.max(alignment, Math.ceil(bytes / alignment) * alignment)

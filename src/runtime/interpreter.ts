@@ -9,6 +9,7 @@ import { type Engine, medianSeconds } from './engine.js'
 export const interpreterEngine: Engine = {
   name: 'interpreter',
   target: () => wasmTarget,
+  threads: () => 1,
   load(plan, storages) {
     const kernels = plan.kernels.map(compileInterpreter)
     const prepare = (inputs: readonly (TypedArray | undefined)[]): TypedArray[] => {

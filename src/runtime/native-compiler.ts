@@ -23,16 +23,6 @@ export class NativeUnavailable extends GradusError {
   override name = 'NativeUnavailable'
 }
 
-const warned = new Set<string>()
-/** One line on standard error, once. */
-export function noteOnce(line: string): void {
-  if (warned.has(line)) return
-  warned.add(line)
-  // On a terminal a progress line may stand there: it is cleared, and drawn again by whoever drew it.
-  const terminal = (globalThis as { process?: { stderr?: { isTTY?: boolean } } }).process?.stderr?.isTTY === true
-  console.error(terminal ? `\r\u001b[K${line}` : line)
-}
-
 /** Whether this is Node, where alone native code is possible. */
 export const isNode = (): boolean =>
   typeof (globalThis as { process?: { getBuiltinModule?: unknown } }).process?.getBuiltinModule === 'function'

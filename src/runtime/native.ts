@@ -17,6 +17,7 @@ import { forgetTable } from './wasm.js'
 export const nativeEngine: Engine = {
   name: 'native',
   target: () => findCompiler().target,
+  threads: (wanted) => wanted,
   load: (plan, storages, threads = 1) => new NativeProgram(plan, storages, loadC(sourceOf([plan])), threads),
 }
 
@@ -73,7 +74,8 @@ export class NativeProgram implements Runnable {
   /** The heap's memory may have grown, and stand elsewhere. */
   #writeTable(): void {
     const { heap, addresses } = this.#binding
-    const base = koffi().address(heap.memory.buffer)
+    // A view: koffi knows no shared memory.
+    const base = koffi().address(new Uint8Array(heap.memory.buffer))
     addresses.forEach((address, slot) => {
       this.#table[slot] = base + BigInt(address)
     })

@@ -1,6 +1,6 @@
 /**
  * @file The WebAssembly engine: a plan becomes one module over the shared heap; a call copies arguments in, runs every
- * kernel, and copies results out.
+ * kernel, and copies results out. Where launches are shared, the pool's workers have the same module.
  */
 import { byteSize, type TypedArray } from '../base/dtype.js'
 import type { Storage } from '../base/storage.js'
@@ -11,7 +11,10 @@ import type { Plan } from '../lower/plan.js'
 import { wasmTarget } from '../lower/target.js'
 import { Binding } from './binding.js'
 import { type Engine, medianSeconds, type Runnable } from './engine.js'
-import { sharedHeap } from './heap.js'
+import { Habit } from './habit.js'
+import { maximumPages, sharedHeap } from './heap.js'
+import { noteOnce } from './note.js'
+import { type SharedProgram, WasmPool } from './wasm-pool.js'
 
 /** The program whose addresses stand in the table; the next call of the same need not write them again. */
 let tableOf: object | undefined
@@ -19,8 +22,18 @@ let tableOf: object | undefined
 export const wasmEngine: Engine = {
   name: 'wasm',
   target: () => wasmTarget,
-  load: (plan, storages) => new WasmProgram(plan, storages),
+  threads: (wanted) => {
+    const why = wanted > 1 ? sharedHeap().whyAlone : undefined
+    if (why !== undefined) noteOnce(`gradus: WebAssembly has one thread here: ${why}`)
+    return why === undefined ? wanted : 1
+  },
+  load: (plan, storages, threads = 1) => new WasmProgram(plan, storages, threads),
 }
+
+/** After how many milliseconds a program is worth starting workers for, and how many calls were shared so far. */
+export const sharing = { afterMs: 20, calls: 0 }
+
+let pool: WasmPool | undefined
 
 type KernelFunction = (...pointers: number[]) => void
 
@@ -28,25 +41,55 @@ class WasmProgram implements Runnable {
   readonly #binding: Binding
   readonly #exports: { readonly [name: string]: unknown }
   readonly #run: (table: number) => void
+  readonly #threads: number
+  readonly #shared: SharedProgram | undefined
+  readonly #habit = new Habit()
+  #spent = 0
 
-  constructor(plan: Plan, storages: readonly (Storage | undefined)[]) {
+  constructor(plan: Plan, storages: readonly (Storage | undefined)[], threads: number) {
     const heap = sharedHeap()
     this.#binding = new Binding(plan, storages, heap, plan.slots.length * 4)
-    const bytes = emitModule({
-      kernels: plan.kernels,
-      launches: plan.launches.map(({ kernel, slots }) => ({ kernel, pointers: slots })),
-    })
-    const instance = new webAssembly.Instance(compileModule(bytes), { env: { memory: heap.memory } })
-    this.#exports = instance.exports
-    this.#run = instance.exports['run'] as (table: number) => void
+    this.#threads = threads
+    const module = emitModule(
+      {
+        kernels: plan.kernels,
+        launches: plan.launches.map(({ slots, ...launch }) => ({ ...launch, pointers: slots })),
+      },
+      heap.whyAlone === undefined ? { shared: { maximum: maximumPages } } : {},
+    )
+    const shared = threads > 1 && plan.launches.some((launch) => launch.shared)
+    if (shared) pool ??= new WasmPool(heap)
+    const env = { memory: heap.memory, ...(shared ? { wait: pool!.wait } : {}) }
+    const { exports } = new webAssembly.Instance(compileModule(module), { env })
+    this.#exports = exports
+    this.#run = exports['run'] as (table: number) => void
+    this.#shared = shared ? { module, share: exports['share'] as SharedProgram['share'] } : undefined
   }
 
   run(inputs: readonly (TypedArray | undefined)[], results: number): TypedArray[] {
     const binding = this.#binding
     if (binding.prepare() || tableOf !== this) this.#writeTable()
     binding.copyIn(inputs)
-    this.#run(binding.arena)
+    if (this.#shared) this.#share(this.#shared, binding.arena)
+    else this.#run(binding.arena)
     return binding.copyOut(results)
+  }
+
+  /** On all threads, if they are ready, and if it is worth it. */
+  #share(program: SharedProgram, table: number): void {
+    const start = performance.now()
+    const alone = this.#spent < sharing.afterMs || this.#habit.prefersAlone
+    const team = alone ? 1 : pool!.team(program, this.#threads)
+    if (team > 1) {
+      const sleeps = pool!.run(program, table, team)
+      sharing.calls++
+      this.#habit.together(performance.now() - start, sleeps)
+      return
+    }
+    this.#run(table)
+    const ms = performance.now() - start
+    this.#spent += ms
+    if (this.#habit.prefersAlone) this.#habit.alone(ms)
   }
 
   time(inputs: readonly (TypedArray | undefined)[]): number[] {
@@ -55,6 +98,8 @@ class WasmProgram implements Runnable {
       return this.#binding.plan.launches.map(({ kernel, slots }) => {
         const f = this.#exports[`k${kernel}`] as KernelFunction
         const pointers = slots.map((slot) => this.#binding.addresses[slot]!)
+        // What threads share also takes which thread it is, and of how many.
+        if (f.length > pointers.length) pointers.push(0, 1)
         return medianSeconds(() => f(...pointers))
       })
     })

@@ -229,7 +229,7 @@ export class Session {
     throw new ValueError('fit', `the loss is ${loss} in epoch ${epoch}, batch ${batch + 1} of ${batches}`, {
       hint:
         bad ??
-        `Lower the learning rate${rate}, standardise the inputs, or clip gradients: optim.chain(optim.clipByGlobalNorm(1), ...).`,
+        `Lower the learning rate${rate}, standardise the inputs, or clip gradients: optim.chain(optim.clipByGlobalNorm(1), optim.adam(...)).`,
     })
   }
 }

@@ -238,7 +238,7 @@ describe('regularisation', () => {
 
   test('clipping by global norm looks at all parameters together', () => {
     const [a, b] = [weights(0), weights(0)]
-    const spec = optim.optimizer(optim.chain(optim.clipByGlobalNorm(1), optim.scaleByLearningRate(1)))
+    const spec = optim.chain(optim.clipByGlobalNorm(1), optim.sgd({ learningRate: 1 }))
     const optimizer = spec.init([a, b])
     compile(() =>
       optimizer.update(

@@ -57,6 +57,9 @@ export class Code {
   call(functionIndex: number): void {
     this.#indexed('call', functionIndex)
   }
+  branch(depth: number): void {
+    this.#indexed('br', depth)
+  }
   branchIf(depth: number): void {
     this.#indexed('br_if', depth)
   }

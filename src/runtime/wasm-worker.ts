@@ -1,0 +1,147 @@
+/**
+ * @file Workers of the pool (runtime/wasm-pool.ts): what one does, and how one is started in Node and in browsers.
+ * A worker's program is a text, so that it needs no file of its own that a bundler would have to find.
+ */
+
+import type { WasmMemory } from '../emit/wasm/host.js'
+import { words, workerWords } from '../emit/wasm/threads.js'
+
+/** What a worker is told when it starts. */
+export interface WorkerStart {
+  /** The module of emit/wasm/threads.ts. */
+  readonly threads: Uint8Array<ArrayBuffer>
+  readonly memory: WasmMemory
+  /** Where the pool's words are, and the worker's own. */
+  readonly control: number
+  readonly own: number
+  /** The caller is thread 0. */
+  readonly thread: number
+}
+
+export interface PoolWorker {
+  /** Why it will not go on, when it has said so. */
+  onEnd(listener: (reason: string) => void): void
+  terminate(): void
+}
+
+/**
+ * Jobs, one after another. Kind 1: the module at `address` of `size` bytes becomes program `place`. Kind 2: it runs, with
+ * the table at `address`, on `size` threads. A worker never returns to its event loop: it sleeps where it waits.
+ * In Node on Linux it says which thread of the system it is, so that others can see whether that thread exists.
+ */
+const program = `
+function serve({ threads, memory, control, own, thread }, systemThread) {
+  const at = (byte) => (own + byte) >> 2
+  const states = new Int32Array(memory.buffer)
+  const fail = () => {
+    Atomics.store(states, (control + ${words.failed}) >> 2, 1)
+    Atomics.notify(states, (control + ${words.phase}) >> 2)
+  }
+  try {
+    const stalled = () => {
+      if (Atomics.load(states, (control + ${words.failed}) >> 2)) throw new Error('another thread has failed')
+    }
+    const env = { memory, stalled }
+    const { wait, look } = new WebAssembly.Instance(new WebAssembly.Module(threads), { env }).exports
+    const programs = []
+    states[at(${workerWords.thread})] = systemThread
+    for (let job = 0; ; job++) {
+      Atomics.store(states, at(${workerWords.done}), job + 1)
+      look(own, job)
+      const [kind, place, address, size] = states.subarray(at(${workerWords.kind}), at(${workerWords.kind}) + 4)
+      if (kind === 1) {
+        // Growing by nothing makes the memory's buffer as large as other threads have made the memory.
+        memory.grow(0)
+        const module = new WebAssembly.Module(new Uint8Array(memory.buffer, address, size).slice())
+        programs[place] = new WebAssembly.Instance(module, { env: { memory, wait } }).exports.share
+      } else programs[place](address, thread, size)
+    }
+  } catch (error) {
+    fail()
+    throw error
+  }
+}
+`
+
+const nodeProgram = `${program}
+let systemThread = 0
+try {
+  systemThread = Number(require('node:fs').readlinkSync('/proc/thread-self').split('/').at(-1))
+} catch {}
+serve(require('node:worker_threads').workerData, systemThread)
+`
+const webProgram = `${program}
+onmessage = ({ data }) => serve(data, 0)
+`
+
+interface NodeWorker {
+  on(event: string, listener: (value: unknown) => void): void
+  unref(): void
+  terminate(): Promise<number>
+}
+interface WebWorker {
+  onerror: ((event: { readonly message?: string }) => void) | null
+  postMessage(value: unknown): void
+  terminate(): void
+}
+interface Host {
+  readonly process?: { readonly getBuiltinModule?: (id: string) => unknown }
+  readonly crossOriginIsolated?: boolean
+  readonly document?: unknown
+  readonly Worker?: new (url: string) => WebWorker
+  readonly Blob?: new (parts: string[], options: { type: string }) => object
+  readonly URL?: { createObjectURL(blob: object): string }
+}
+
+const host = globalThis as unknown as Host
+const nodeThreads = () =>
+  host.process?.getBuiltinModule?.('node:worker_threads') as
+    | { readonly Worker: new (program: string, options: object) => NodeWorker }
+    | undefined
+
+/** Why this process cannot have workers over shared memory; undefined where it can. */
+export function whyNoWorkers(): string | undefined {
+  if (typeof SharedArrayBuffer === 'undefined')
+    return 'there is no shared memory (a page must be cross-origin isolated)'
+  if (nodeThreads()) return undefined
+  // The thread of a page must not wait.
+  if (host.document !== undefined) return 'it runs on the thread of a page, not in a worker'
+  return host.Worker ? undefined : 'there are no workers'
+}
+
+/** Throws where a worker cannot be started. */
+export function startWorker(start: WorkerStart): PoolWorker {
+  const node = nodeThreads()
+  if (node) {
+    const worker = new node.Worker(nodeProgram, {
+      eval: true,
+      workerData: start,
+      // Options of the process, as --input-type is one, would change what the text means.
+      execArgv: [],
+    })
+    worker.unref()
+    return {
+      onEnd: (listener) => {
+        worker.on('error', (error) => listener(String(error)))
+        worker.on('exit', (code) => listener(`it ended with code ${code}`))
+      },
+      terminate: () => void worker.terminate(),
+    }
+  }
+  const url = host.URL!.createObjectURL(new host.Blob!([webProgram], { type: 'text/javascript' }))
+  const worker = new host.Worker!(url)
+  worker.postMessage(start)
+  return {
+    onEnd: (listener) => {
+      worker.onerror = (event) => listener(event.message ?? 'it could not be started')
+    },
+    terminate: () => worker.terminate(),
+  }
+}
+
+/** Whether a thread of the system is there no more, where that can be known. */
+export function isGone(systemThread: number): boolean {
+  if (systemThread === 0) return false
+  const fs = host.process!.getBuiltinModule!('node:fs') as { existsSync(path: string): boolean }
+  return !fs.existsSync(`/proc/self/task/${systemThread}`)
+}
