@@ -16,10 +16,25 @@ export interface TensorOptions<D extends DType> {
   readonly shape?: Shape
 }
 
+type DTypeOf<A extends TypedArray> = A extends Float64Array
+  ? 'float64'
+  : A extends Int32Array
+    ? 'int32'
+    : A extends Uint32Array
+      ? 'uint32'
+      : A extends Uint8Array
+        ? 'uint8'
+        : 'float32'
+
 /**
  * A tensor from numbers, nested arrays or a typed array. Numbers are float32 unless `dtype` says otherwise;
  * a typed array keeps its dtype; a shape may be given for flat data. Values are copied.
  */
+export function tensor<A extends TypedArray, const S extends Shape>(
+  values: A,
+  options: { readonly dtype?: undefined; readonly shape: S },
+): Tensor<S, DTypeOf<A>>
+export function tensor<A extends TypedArray>(values: A): Tensor<Shape, DTypeOf<A>>
 export function tensor<const S extends Shape, const D extends DType = 'float32'>(
   values: ArrayLike<number>,
   options: { readonly dtype?: D; readonly shape: S },
