@@ -74,9 +74,9 @@ function measure(flags) {
   const kernels = []
   for (let i = 0; i < 20; i++) kernels.push(product(64, 128, 100 + i), elementwise(64 * 128, 1 + i))
   const launches = kernels.map((_, kernel) => ({ kernel, pointers: [0, 1, 2] }))
-  emitModule({ kernels, launches })
+  emitModule({ kernels, launches, pointers: 3 })
   const start = performance.now()
-  const bytes = emitModule({ kernels, launches })
+  const bytes = emitModule({ kernels, launches, pointers: 3 })
   const emitted = performance.now()
   for (const flag of flags.split(' ').filter(Boolean)) v8.setFlagsFromString(flag)
   const module = new WebAssembly.Module(bytes)

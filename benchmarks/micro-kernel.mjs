@@ -69,7 +69,7 @@ function time(f, seconds) {
 function bench(unroll, fused) {
   const kernel = product(unroll, fused)
   const emitStart = performance.now()
-  const bytes = emitModule({ kernels: [kernel], launches: [{ kernel: 0, pointers: [0, 1, 2] }] })
+  const bytes = emitModule({ kernels: [kernel], launches: [{ kernel: 0, pointers: [0, 1, 2] }], pointers: 3 })
   const compileStart = performance.now()
   const module = compileModule(bytes)
   const compiled = performance.now()

@@ -174,6 +174,7 @@ function compileTiered(
       return tiers.current.compileTimes
     },
     run: (inputs, results) => tiers.run(inputs, results),
+    runMany: (inputs, results) => tiers.runMany(inputs, results),
     time: (inputs) => tiers.time(inputs),
   }
 }
@@ -228,6 +229,7 @@ function programOf(c: Compilation, runnable: Runnable, compileTimes: ReadonlyMap
     engine: c.engine.name,
     compileTimes,
     run: (inputs, results) => runnable.run(inputs, results),
+    runMany: (inputs, results) => runnable.runMany(inputs, results),
     time: (inputs) => runnable.time(inputs),
   }
 }

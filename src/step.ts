@@ -31,7 +31,13 @@ export type Compiled<A extends readonly unknown[], R> = ((...args: A) => R) & {
   /** What was compiled for these arguments, and with `time` how long each kernel takes. Variables keep their values. */
   explain(args: A, options?: { readonly time?: boolean }): Explanation
   /**
-   * Runs the step on each item, and gives the last result. Lets the event loop breathe every few milliseconds.
+   * Runs the step on each item of the list, and gives their results: what `list.map((args) => step(...args))` does, in
+   * fewer calls of the program.
+   */
+  each(list: readonly A[]): R[]
+  /**
+   * Runs the step on each item, and gives the last result. Lets the event loop breathe every few milliseconds. Some steps
+   * are made in one call, so that a few items are taken before a step is made.
    */
   many(batches: Iterable<A> | AsyncIterable<A>, options?: { readonly signal?: AbortSignal }): Promise<R | undefined>
   /** How many programs there are: one for each combination of argument shapes so far. */
@@ -85,6 +91,11 @@ export function compile<A extends readonly unknown[], R>(
     return { found, leaves: flat.leaves }
   }
 
+  const resultOf = (found: Specialization, outputs: readonly TypedArray[]): R => {
+    const results = outputs.map((data, i) => leaf(data, found.results[i]!.shape, found.results[i]!.dtype))
+    return (found.single ? results[0] : found.rebuild(results)) as R
+  }
+
   const call = (...args: A): R => {
     const { found, leaves } = find(args)
     const inputs = inputsOf(found, leaves)
@@ -93,11 +104,28 @@ export function compile<A extends readonly unknown[], R>(
       found.report = false
       console.error(String(explain(found.program, found.program.time(inputs))))
     }
-    const results = outputs.map((data, i) => leaf(data, found.results[i]!.shape, found.results[i]!.dtype))
-    return (found.single ? results[0] : found.rebuild(results)) as R
+    return resultOf(found, outputs)
   }
 
   const extras = {
+    each(list: readonly A[]) {
+      const results: R[] = []
+      for (let i = 0; i < list.length; ) {
+        const { found, leaves } = find(list[i++]!)
+        const inputs = [inputsOf(found, leaves)]
+        // What is to be reported is called alone.
+        for (; i < list.length && inputs.length < most && !found.report; i++) {
+          const next = find(list[i]!)
+          if (next.found !== found) break
+          inputs.push(inputsOf(found, next.leaves))
+        }
+        if (inputs.length === 1) results.push(call(...list[i - 1]!))
+        else
+          for (const outputs of found.program.runMany(inputs, found.results.length))
+            results.push(resultOf(found, outputs))
+      }
+      return results
+    },
     explain(args: A, settings: { readonly time?: boolean } = {}) {
       const { found, leaves } = find(args)
       return explain(found.program, settings.time ? found.program.time(inputsOf(found, leaves)) : undefined)
@@ -105,19 +133,44 @@ export function compile<A extends readonly unknown[], R>(
     async many(batches: Iterable<A> | AsyncIterable<A>, settings: { readonly signal?: AbortSignal } = {}) {
       let result: R | undefined
       let breath = performance.now()
+      let waiting: A[] = []
+      const size = new CallSize()
+      const flush = () => {
+        settings.signal?.throwIfAborted()
+        result = size.timed(waiting.length, () => extras.each(waiting)).at(-1)
+        waiting = []
+      }
       for await (const args of batches) {
         settings.signal?.throwIfAborted()
-        result = call(...args)
+        if (waiting.push(args) < size.steps) continue
+        flush()
         if (performance.now() - breath > breathEvery) {
           await eventLoopTurn()
           breath = performance.now()
         }
       }
+      if (waiting.length > 0) flush()
       return result
     },
   }
   Object.defineProperty(call, 'programs', { get: () => known.length })
   return Object.assign(call, extras) as unknown as Compiled<A, R>
+}
+
+/** More steps in one call gain nothing. */
+const most = 32
+
+/** How many steps to make in one call, so that the event loop turns every few milliseconds. */
+export class CallSize {
+  steps = 1
+
+  timed<T>(made: number, call: () => T): T {
+    const start = performance.now()
+    const result = call()
+    const each = (performance.now() - start) / made
+    this.steps = Math.max(1, Math.min(most, 2 * this.steps, Math.floor(breathEvery / 2 / each)))
+    return result
+  }
 }
 
 /** All arguments are tensors, none a tree. */

@@ -3,10 +3,15 @@
  * In: a plan, the Variables' storages, the heap. Out: addresses, and views through which arguments go in and results
  * come out; made anew whenever anything in the heap has moved.
  */
-import { type TypedArray, viewOf } from '../base/dtype.js'
+import { byteSize, type TypedArray, viewOf } from '../base/dtype.js'
 import type { Storage } from '../base/storage.js'
-import type { Plan, Slot } from '../lower/plan.js'
+import type { Plan } from '../lower/plan.js'
 import type { Heap } from './heap.js'
+
+const align = (bytes: number): number => Math.ceil(bytes / 64) * 64
+
+/** Of a program's table: the address of each slot, how far each moves from step to step, and how many steps to make. */
+export const tableLength = (slots: number): number => 2 * slots + 1
 
 export class Binding {
   readonly plan: Plan
@@ -15,56 +20,86 @@ export class Binding {
   readonly #headBytes: number
   #epoch = -1
   #buffer: ArrayBuffer | undefined
+  #steps = 0
   /** The first byte of the arena: the engine's own room, `headBytes` rounded up, then the plan's. */
   arena = 0
   /** Of each slot, as an offset in the heap's memory. */
   addresses: readonly number[] = []
-  #inputs: (TypedArray | undefined)[] = []
-  #outputs: (TypedArray | undefined)[] = []
+  /** How far the slot's address moves with each step of a call: arguments and results have a place for each step. */
+  strides: readonly number[] = []
+  /** By step. */
+  #inputs: (TypedArray | undefined)[][] = []
+  #outputs: TypedArray[][] = []
 
   /** `headBytes`: room at the start of the arena for the engine itself. */
   constructor(plan: Plan, storages: readonly (Storage | undefined)[], heap: Heap, headBytes = 0) {
     this.plan = plan
     this.heap = heap
     this.#storages = storages
-    this.#headBytes = Math.ceil(headBytes / 64) * 64
+    this.#headBytes = align(headBytes)
   }
 
-  /** To be called before each run. True if addresses may have changed since the last. */
-  prepare(): boolean {
+  /** To be called before each call of `steps` steps. True if addresses may have changed since the last. */
+  prepare(steps = 1): boolean {
     const { heap } = this
-    if (this.#epoch === heap.epoch && this.#buffer === heap.memory.buffer) return false
+    if (this.#epoch === heap.epoch && this.#buffer === heap.memory.buffer && this.#steps === steps) return false
     const { slots, inputs, outputs, arenaBytes } = this.plan
     const pointers = heap.bind(this.#storages.filter((storage) => storage !== undefined))
-    this.arena = heap.arena(this.#headBytes + arenaBytes)
-    const first = this.arena + this.#headBytes
+    const moving = new Set(steps > 1 ? this.#movingSlots() : [])
+    const bytesOf = (slot: number) => align(slots[slot]!.length * byteSize[slots[slot]!.dtype])
+    const movingBytes = [...moving].reduce((sum, slot) => sum + steps * bytesOf(slot), 0)
+    this.arena = heap.arena(this.#headBytes + movingBytes + arenaBytes)
+    let own = this.arena + this.#headBytes
+    const first = own + movingBytes
     const addressOf = new Map<number, number>()
     let next = 0
     this.#storages.forEach((storage, i) => {
       if (storage) addressOf.set(i, pointers[next++]!)
     })
-    const place = (slot: Slot) => (slot.kind === 'arena' ? first + slot.offset : addressOf.get(slot.input)!)
-    this.addresses = slots.map(place)
+    this.addresses = slots.map((slot, i) => {
+      if (slot.kind === 'outside') return addressOf.get(slot.input)!
+      if (!moving.has(i)) return first + slot.offset
+      own += steps * bytesOf(i)
+      return own - steps * bytesOf(i)
+    })
+    this.strides = slots.map((_, i) => (moving.has(i) ? bytesOf(i) : 0))
     const { buffer } = heap.memory
-    const view = (slot: number): TypedArray | undefined =>
-      slot < 0 ? undefined : viewOf(slots[slot]!.dtype, buffer, this.addresses[slot]!, slots[slot]!.length)
-    this.#inputs = inputs.map((slot, i) => (this.#storages[i] ? undefined : view(slot)))
-    this.#outputs = outputs.map(view)
+    const view = (slot: number, step: number): TypedArray =>
+      viewOf(slots[slot]!.dtype, buffer, this.addresses[slot]! + step * this.strides[slot]!, slots[slot]!.length)
+    const each = <T>(f: (step: number) => T): T[] => Array.from({ length: steps }, (_, step) => f(step))
+    this.#inputs = each((step) =>
+      inputs.map((slot, i) => (this.#storages[i] || slot < 0 ? undefined : view(slot, step))),
+    )
+    this.#outputs = each((step) => outputs.map((slot) => view(slot, step)))
     this.#buffer = buffer
     this.#epoch = heap.epoch
+    this.#steps = steps
     return true
   }
 
-  /** Copies the arguments into the arena. */
-  copyIn(values: readonly (TypedArray | undefined)[]): void {
-    const views = this.#inputs
+  /** Whether the first `count` results can have a place for each step: a Variable has but one. */
+  canMove(count: number): boolean {
+    const { slots, outputs } = this.plan
+    return outputs.slice(0, count).every((slot) => slots[slot]!.kind === 'arena')
+  }
+
+  /** Slots of arguments, and of results that are not Variables. */
+  #movingSlots(): number[] {
+    const { slots, inputs, outputs } = this.plan
+    return [...inputs, ...outputs].filter((slot) => slot >= 0 && slots[slot]!.kind === 'arena')
+  }
+
+  /** Copies the arguments of a step into their places. */
+  copyIn(values: readonly (TypedArray | undefined)[], step = 0): void {
+    const views = this.#inputs[step]!
     for (let i = 0; i < views.length; i++) views[i]?.set(values[i]! as Float32Array<ArrayBuffer>)
   }
 
-  /** Copies of the first `count` results. */
-  copyOut(count: number): TypedArray[] {
+  /** Copies of a step's first `count` results. */
+  copyOut(count: number, step = 0): TypedArray[] {
+    const views = this.#outputs[step]!
     const out = new Array<TypedArray>(count)
-    for (let i = 0; i < count; i++) out[i] = this.#outputs[i]!.slice() as TypedArray
+    for (let i = 0; i < count; i++) out[i] = views[i]!.slice() as TypedArray
     return out
   }
 

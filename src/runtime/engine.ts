@@ -25,6 +25,8 @@ export interface Runnable {
    * Returns the first `results` outputs, in arrays that belong to the caller; storages are updated.
    */
   run(inputs: readonly (TypedArray | undefined)[], results: number): TypedArray[]
+  /** One call that makes a step for each of `inputs`, one after another: the same results, with less between two steps. */
+  runMany(inputs: readonly (readonly (TypedArray | undefined)[])[], results: number): TypedArray[][]
   /** Seconds each launch takes, the median of several runs; storages are left as they were. */
   time(inputs: readonly (TypedArray | undefined)[]): number[]
 }

@@ -21,12 +21,14 @@ export const interpreterEngine: Engine = {
       })
       return memory
     }
+    const run = (inputs: readonly (TypedArray | undefined)[], results: number): TypedArray[] => {
+      const memory = prepare(inputs)
+      for (const { kernel, slots } of plan.launches) kernels[kernel]!(slots.map((slot) => memory[slot]!))
+      return plan.outputs.slice(0, results).map((slot) => memory[slot]!.slice() as TypedArray)
+    }
     return {
-      run(inputs, results) {
-        const memory = prepare(inputs)
-        for (const { kernel, slots } of plan.launches) kernels[kernel]!(slots.map((slot) => memory[slot]!))
-        return plan.outputs.slice(0, results).map((slot) => memory[slot]!.slice() as TypedArray)
-      },
+      run,
+      runMany: (inputs, results) => inputs.map((one) => run(one, results)),
       time(inputs) {
         const saved = storages.map((storage) => storage?.read())
         const memory = prepare(inputs)

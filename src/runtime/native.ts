@@ -7,7 +7,7 @@ import type { TypedArray } from '../base/dtype.js'
 import type { Storage } from '../base/storage.js'
 import { emitC } from '../emit/c/emit.js'
 import type { Plan } from '../lower/plan.js'
-import { Binding } from './binding.js'
+import { Binding, tableLength } from './binding.js'
 import { type Engine, medianSeconds, type Runnable } from './engine.js'
 import { sharedHeap } from './heap.js'
 import { findCompiler, koffi, type Library, loadC } from './native-compiler.js'
@@ -24,8 +24,9 @@ export const nativeEngine: Engine = {
 /** The C of several programs in one file: one run of the compiler for all. */
 export const sourceOf = (plans: readonly Plan[]): string =>
   emitC(
-    plans.map(({ kernels, launches }) => ({
+    plans.map(({ kernels, launches, slots }) => ({
       kernels,
+      pointers: slots.length,
       launches: launches.map(({ slots, ...launch }) => ({ ...launch, pointers: slots })),
     })),
   )
@@ -40,6 +41,7 @@ export class NativeProgram implements Runnable {
   /** Addresses for C, outside of what the garbage collector moves: buffers of their own, not small typed arrays. */
   readonly #table: BigInt64Array<ArrayBuffer>
   readonly #tableAddress: bigint
+  #moved = false
 
   /** `index`: which of the library's programs this is. */
   constructor(plan: Plan, storages: readonly (Storage | undefined)[], library: Library, threads: number, index = 0) {
@@ -49,19 +51,34 @@ export class NativeProgram implements Runnable {
     this.#share = shared ? library.func(`void share${index}(void *t, intptr_t threads, intptr_t pool)`) : undefined
     this.#threads = threads
     this.#launch = library.func(`void launch${index}(void *t, int l)`)
-    this.#table = new BigInt64Array(new ArrayBuffer(8 * Math.max(64, plan.slots.length)))
+    this.#table = new BigInt64Array(new ArrayBuffer(8 * Math.max(64, tableLength(plan.slots.length))))
     this.#tableAddress = koffi().address(this.#table.buffer)
   }
 
   run(inputs: readonly (TypedArray | undefined)[], results: number): TypedArray[] {
     const binding = this.#binding
-    if (binding.prepare()) this.#writeTable()
+    if (binding.prepare() || this.#moved) this.#writeTable(1)
+    binding.copyIn(inputs)
+    this.#call()
+    return binding.copyOut(results)
+  }
+
+  runMany(inputs: readonly (readonly (TypedArray | undefined)[])[], results: number): TypedArray[][] {
+    const binding = this.#binding
+    const steps = inputs.length
+    if (steps < 2 || !binding.canMove(results)) return inputs.map((one) => this.run(one, results))
+    binding.prepare(steps)
+    this.#writeTable(steps)
+    for (let step = 0; step < steps; step++) binding.copyIn(inputs[step]!, step)
+    this.#call()
+    return inputs.map((_, step) => binding.copyOut(results, step))
+  }
+
+  #call(): void {
     // The arena begins with the table of WebAssembly's last program, which is overwritten now.
     forgetTable()
-    binding.copyIn(inputs)
     if (this.#share) this.#share(this.#tableAddress, this.#threads, threadPool())
     else this.#run(this.#tableAddress)
-    return binding.copyOut(results)
   }
 
   time(inputs: readonly (TypedArray | undefined)[]): number[] {
@@ -72,12 +89,16 @@ export class NativeProgram implements Runnable {
   }
 
   /** The heap's memory may have grown, and stand elsewhere. */
-  #writeTable(): void {
-    const { heap, addresses } = this.#binding
+  #writeTable(steps: number): void {
+    const { heap, addresses, strides } = this.#binding
     // A view: koffi knows no shared memory.
     const base = koffi().address(new Uint8Array(heap.memory.buffer))
     addresses.forEach((address, slot) => {
       this.#table[slot] = base + BigInt(address)
+      this.#table[addresses.length + slot] = BigInt(strides[slot]!)
     })
+    this.#table[2 * addresses.length] = BigInt(steps)
+    // A call of several steps moves addresses in the table.
+    this.#moved = steps > 1
   }
 }

@@ -35,9 +35,17 @@ export class Tiered<R extends Runnable> implements Runnable {
   }
 
   run(inputs: readonly (TypedArray | undefined)[], results: number): TypedArray[] {
-    if (!this.#begin && !this.#faster) return this.#now.run(inputs, results)
+    return this.#timed((now) => now.run(inputs, results))
+  }
+
+  runMany(inputs: readonly (readonly (TypedArray | undefined)[])[], results: number): TypedArray[][] {
+    return this.#timed((now) => now.runMany(inputs, results))
+  }
+
+  #timed<T>(call: (now: R) => T): T {
+    if (!this.#begin && !this.#faster) return call(this.#now)
     const start = performance.now()
-    const outputs = this.#now.run(inputs, results)
+    const outputs = call(this.#now)
     const end = performance.now()
     this.#spent += end - start
     if (this.#begin ? this.#spent > worthwhileMs : end - this.#asked > askEveryMs) this.#advance(end)

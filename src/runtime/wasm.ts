@@ -9,7 +9,7 @@ import { compileModule } from '../emit/wasm/features.js'
 import { webAssembly } from '../emit/wasm/host.js'
 import type { Plan } from '../lower/plan.js'
 import { wasmTarget } from '../lower/target.js'
-import { Binding } from './binding.js'
+import { Binding, tableLength } from './binding.js'
 import { type Engine, medianSeconds, type Runnable } from './engine.js'
 import { Habit } from './habit.js'
 import { maximumPages, sharedHeap } from './heap.js'
@@ -48,11 +48,12 @@ class WasmProgram implements Runnable {
 
   constructor(plan: Plan, storages: readonly (Storage | undefined)[], threads: number) {
     const heap = sharedHeap()
-    this.#binding = new Binding(plan, storages, heap, plan.slots.length * 4)
+    this.#binding = new Binding(plan, storages, heap, tableLength(plan.slots.length) * 4)
     this.#threads = threads
     const module = emitModule(
       {
         kernels: plan.kernels,
+        pointers: plan.slots.length,
         launches: plan.launches.map(({ slots, ...launch }) => ({ ...launch, pointers: slots })),
       },
       heap.whyAlone === undefined ? { shared: { maximum: maximumPages } } : {},
@@ -68,11 +69,31 @@ class WasmProgram implements Runnable {
 
   run(inputs: readonly (TypedArray | undefined)[], results: number): TypedArray[] {
     const binding = this.#binding
-    if (binding.prepare() || tableOf !== this) this.#writeTable()
+    if (binding.prepare() || tableOf !== this) {
+      this.#writeTable(1)
+      tableOf = this
+    }
     binding.copyIn(inputs)
-    if (this.#shared) this.#share(this.#shared, binding.arena)
-    else this.#run(binding.arena)
+    this.#call(binding.arena)
     return binding.copyOut(results)
+  }
+
+  runMany(inputs: readonly (readonly (TypedArray | undefined)[])[], results: number): TypedArray[][] {
+    const binding = this.#binding
+    const steps = inputs.length
+    if (steps < 2 || !binding.canMove(results)) return inputs.map((one) => this.run(one, results))
+    binding.prepare(steps)
+    this.#writeTable(steps)
+    // The call moves addresses in the table.
+    tableOf = undefined
+    for (let step = 0; step < steps; step++) binding.copyIn(inputs[step]!, step)
+    this.#call(binding.arena)
+    return inputs.map((_, step) => binding.copyOut(results, step))
+  }
+
+  #call(table: number): void {
+    if (this.#shared) this.#share(this.#shared, table)
+    else this.#run(table)
   }
 
   /** On all threads, if they are ready, and if it is worth it. */
@@ -106,10 +127,12 @@ class WasmProgram implements Runnable {
   }
 
   /** The table stands where the arena begins, which all programs use in turn. */
-  #writeTable(): void {
-    const { heap, arena, addresses } = this.#binding
-    new Int32Array(heap.memory.buffer, arena, addresses.length).set(addresses)
-    tableOf = this
+  #writeTable(steps: number): void {
+    const { heap, arena, addresses, strides } = this.#binding
+    const table = new Int32Array(heap.memory.buffer, arena, tableLength(addresses.length))
+    table.set(addresses)
+    table.set(strides, addresses.length)
+    table[2 * addresses.length] = steps
   }
 }
 

@@ -13,7 +13,11 @@ relaxedMadd()
 
 /** Runs the kernel's module on the arrays, in place, through `run` and its table. */
 export function runWasm(kernel: Kernel, arrays: readonly TypedArray[]): void {
-  const bytes = emitModule({ kernels: [kernel], launches: [{ kernel: 0, pointers: arrays.map((_, i) => i) }] })
+  const bytes = emitModule({
+    kernels: [kernel],
+    launches: [{ kernel: 0, pointers: arrays.map((_, i) => i) }],
+    pointers: arrays.length,
+  })
   expect(webAssembly.validate(bytes), printKernel(kernel)).toBe(true)
   let end = 8 * arrays.length
   const offsets = arrays.map((array) => {

@@ -133,7 +133,7 @@ describe('loops', () => {
         } as const,
       ],
     }
-    const compiled = emitModule({ kernels: [{ ...never, body: [] }], launches: [] })
+    const compiled = emitModule({ kernels: [{ ...never, body: [] }], launches: [], pointers: 0 })
     expect(webAssembly.validate(compiled)).toBe(true)
   })
 
@@ -206,21 +206,31 @@ describe('programs', () => {
 
   test.each([3, 100])('launches in order through a table of %i addresses', (count) => {
     const launches = Array.from({ length: count - 1 }, (_, i) => ({ kernel: 1, pointers: [i, i + 1] }))
-    const bytes = emitModule({ kernels: [empty, step()], launches: [{ kernel: 0, pointers: [] }, ...launches] })
+    const bytes = emitModule({
+      kernels: [empty, step()],
+      launches: [{ kernel: 0, pointers: [] }, ...launches],
+      pointers: count,
+    })
     const memory = new webAssembly.Memory({ initial: 1 })
     const { exports } = new webAssembly.Instance(compileModule(bytes), { env: { memory } })
     expect(Object.keys(exports)).toEqual(['k0', 'k1', 'run'])
     const ints = new Int32Array(memory.buffer)
     for (let i = 0; i < count; i++) ints[256 + i] = 4 * (1024 + (i % 30))
+    // Two steps, with strides of 0.
+    ints[256 + 2 * count] = 2
     ints[1024] = 1
     ;(exports['run'] as (table: number) => void)(1024)
-    const wanted = Int32Array.of(1)
-    for (let i = 1; i < count; i++) wanted[0] = 2 * wanted[0]! + 1
-    expect(ints[1024 + ((count - 1) % 30)]).toBe(wanted[0])
+    const wanted = new Int32Array(30)
+    wanted[0] = 1
+    for (let i = 0; i < 2 * (count - 1); i++) {
+      const at = i % (count - 1)
+      wanted[(at + 1) % 30] = 2 * wanted[at % 30]! + 1
+    }
+    expect(ints.subarray(1024, 1054)).toEqual(wanted)
   })
 
   test('with shared memory', () => {
-    const bytes = emitModule({ kernels: [step()], launches: [] }, { shared: { maximum: 4 } })
+    const bytes = emitModule({ kernels: [step()], launches: [], pointers: 0 }, { shared: { maximum: 4 } })
     const memory = new webAssembly.Memory({ initial: 1, maximum: 4, shared: true })
     const { exports } = new webAssembly.Instance(compileModule(bytes), { env: { memory } })
     new Int32Array(memory.buffer)[4] = 20

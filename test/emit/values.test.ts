@@ -76,6 +76,6 @@ test('vectors that do not fill 128 bits are refused', () => {
     const b = new KernelBuilder()
     b.store(out, affine(0), b.number(1, { dtype, lanes }))
     const kernel = b.finish('wide', [out], 0)
-    expect(() => emitModule({ kernels: [kernel], launches: [] })).toThrow(/128 bits/)
+    expect(() => emitModule({ kernels: [kernel], launches: [], pointers: 0 })).toThrow(/128 bits/)
   }
 })

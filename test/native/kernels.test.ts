@@ -21,6 +21,7 @@ function expectSameBits(all: readonly { label: string; kernel: Kernel; arrays: r
       all.map(({ kernel }) => ({
         kernels: [kernel],
         launches: [{ kernel: 0, pointers: kernel.buffers.map((_, i) => i) }],
+        pointers: kernel.buffers.length,
       })),
     ),
   )

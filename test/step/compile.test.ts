@@ -169,8 +169,12 @@ test('the emitted bytes do not depend on what was traced before', () => {
       rhsContract: [0],
     })
     const graph = { inputs: [x], outputs: [ops.unary('exp', ops.reduce('sum', y, [1]))] }
-    const { kernels, launches } = compileGraph(graph, new Map(), [undefined]).plan
-    return emitModule({ kernels, launches: launches.map(({ kernel, slots }) => ({ kernel, pointers: slots })) })
+    const { kernels, launches, slots } = compileGraph(graph, new Map(), [undefined]).plan
+    return emitModule({
+      kernels,
+      pointers: slots.length,
+      launches: launches.map(({ kernel, slots }) => ({ kernel, pointers: slots })),
+    })
   }
   const before = bytes()
   for (let i = 0; i < 1000; i++) compile((x: Tensor) => x.mul(i).exp().sum())

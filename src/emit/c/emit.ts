@@ -1,8 +1,8 @@
 /**
  * @file Loop IR → a C file, with GNU vector extensions; no header is included, which keeps compilation short.
  * In: programs, each kernels and launches. Out: the text. For program i it exports `run<i>(table)`, which runs all
- * launches, and `launch<i>(table, j)`, which runs one; table[p] is the address of pointer p. Where launches are shared it
- * also exports `share<i>(table, threads, pool)`: the pool (runtime/native-pool.ts) runs it on so many threads.
+ * launches, and `launch<i>(table, j)`, which runs one. The table has the address of each of the program's pointers, then
+ * how far each moves from step to step, then how many steps to make. Where launches are shared the file also exports `share<i>(table, threads, pool)`: the pool (runtime/native-pool.ts) runs it on so many threads.
  *
  * The text means what the kernel interpreter computes, bit for bit, if it is compiled with `requiredFlags`.
  */
@@ -12,6 +12,8 @@ import { CTypes } from './types.js'
 
 export interface Program {
   readonly kernels: readonly Kernel[]
+  /** How many addresses the table has. */
+  readonly pointers: number
   /** In order. `pointers`: places in the table of addresses, one per buffer of the kernel. */
   readonly launches: readonly {
     readonly kernel: number
@@ -39,6 +41,10 @@ const preamble = `typedef __INTPTR_TYPE__ Index;
 typedef struct Team { Index threads; void (*wait)(Index threads); } Team;
 static const Team alone = {1, 0};
 #define WAIT() if (team->threads > 1) team->wait(team->threads)
+/* To the next step's arguments and results. */
+static void __attribute__((unused)) move(char **t, Index pointers) {
+  for (Index p = 0; p < pointers; p++) t[p] += (Index)t[pointers + p];
+}
 #if defined(__clang__) || __GNUC__ >= 12
 #define SHUFFLE(a, b, type, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -47,7 +53,7 @@ static const Team alone = {1, 0};
 
 export function emitC(programs: readonly Program[]): string {
   const types = new CTypes()
-  const functions = programs.flatMap(({ kernels, launches }, p) => {
+  const functions = programs.flatMap(({ kernels, launches, pointers: count }, p) => {
     const shared = new Set(launches.flatMap(({ kernel, shared }) => (shared ? [kernel] : [])))
     return [
       ...kernels.map((kernel, k) => printFunction(kernel, `p${p}k${k}`, types, shared.has(k))),
@@ -57,18 +63,22 @@ export function emitC(programs: readonly Program[]): string {
         if (shared.has(kernel)) values.push('thread', 'team')
         return `static void p${p}l${l}(char **t, Index thread, const Team *team) { p${p}k${kernel}(${values.join(', ')}); }`
       }),
-      printRun(p, launches.length),
-      ...(shared.size > 0 ? [printShare(p, launches)] : []),
+      printRun(p, launches.length, count),
+      ...(shared.size > 0 ? [printShare(p, launches, count)] : []),
     ]
   })
   return `${[preamble, types.text(), ...functions].join('\n\n')}\n`
 }
 
-function printRun(p: number, launches: number): string {
+function printRun(p: number, launches: number, pointers: number): string {
   const names = Array.from({ length: launches }, (_, l) => `p${p}l${l}`)
   return [
     `void run${p}(char **t) {`,
-    ...names.map((name) => `  ${name}(t, 0, &alone);`),
+    `  for (Index left = (Index)t[${2 * pointers}];;) {`,
+    ...names.map((name) => `    ${name}(t, 0, &alone);`),
+    '    if (--left <= 0) return;',
+    `    move(t, ${pointers});`,
+    '  }',
     '}',
     `void launch${p}(char **t, int l) {`,
     '  switch (l) {',
@@ -79,13 +89,19 @@ function printRun(p: number, launches: number): string {
 }
 
 /** What each thread runs: its part of what is shared, the first one also what is not. */
-function printShare(p: number, launches: Program['launches']): string {
+function printShare(p: number, launches: Program['launches'], pointers: number): string {
   return [
     `static void thread${p}(char **t, Index thread, const Team *team) {`,
+    `  for (Index left = (Index)t[${2 * pointers}];;) {`,
     ...launches.flatMap(({ shared, wait }, l) => [
-      ...(wait ? ['  WAIT();'] : []),
-      `  ${shared ? '' : 'if (thread == 0) '}p${p}l${l}(t, thread, team);`,
+      ...(wait ? ['    WAIT();'] : []),
+      `    ${shared ? '' : 'if (thread == 0) '}p${p}l${l}(t, thread, team);`,
     ]),
+    '    if (--left <= 0) return;',
+    '    WAIT();',
+    `    if (thread == 0) move(t, ${pointers});`,
+    '    WAIT();',
+    '  }',
     '}',
     `void share${p}(char **t, Index threads, void (*pool)(void (*)(char **, Index, const Team *), char **, Index, long *)) {`,
     '  static long habit[6];',

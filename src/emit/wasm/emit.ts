@@ -1,7 +1,8 @@
 /**
  * @file Loop IR → a WebAssembly module.
  * In: kernels, and the launches that make up a program. Out: the module's bytes. It imports `env.memory` and exports
- * `k0`, `k1`... (one byte address per buffer) and `run(table)`, which reads the address of pointer p at table + 4 · p.
+ * `k0`, `k1`... (one byte address per buffer) and `run(table)`. The table has, in words of four bytes, the address of each
+ * of the program's pointers, then how far each moves from step to step, then how many steps to make.
  *
  * Where launches are shared it also imports `env.wait(threads)`, which returns when so many threads have called it, and
  * exports `share(table, thread, threads)`, which all of them call at once; their kernels take the thread and the number
@@ -27,6 +28,8 @@ import { emitKernel, emitSharedKernel, emitWait } from './kernel.js'
 
 export interface Program {
   readonly kernels: readonly Kernel[]
+  /** How many addresses the table has. */
+  readonly pointers: number
   /** In order. `pointers`: places in the table of addresses, one per buffer of the kernel. */
   readonly launches: readonly {
     readonly kernel: number
@@ -42,7 +45,8 @@ export interface EmitOptions {
   readonly shared?: { readonly maximum: number }
 }
 
-export function emitModule({ kernels, launches }: Program, options: EmitOptions = {}): Uint8Array<ArrayBuffer> {
+export function emitModule(program: Program, options: EmitOptions = {}): Uint8Array<ArrayBuffer> {
+  const { kernels, launches } = program
   const team = new Set(launches.flatMap(({ kernel, shared }) => (shared ? [kernel] : [])))
   const functions: ModuleFunction[] = []
   const imports = team.size > 0 ? 1 : 0
@@ -54,8 +58,8 @@ export function emitModule({ kernels, launches }: Program, options: EmitOptions 
       code: shared ? emitSharedKernel(kernel, waitFunction) : emitKernel(kernel),
     })
   })
-  functions.push({ name: 'run', arity: 1, code: emitRun(launches, team, imports) })
-  if (imports > 0) functions.push({ name: 'share', arity: 3, code: emitShare(launches, team, imports) })
+  functions.push({ name: 'run', arity: 1, code: emitRun(program, team, imports) })
+  if (imports > 0) functions.push({ name: 'share', arity: 3, code: emitShare(program, team, imports) })
   return assemble(functions, imports > 0 ? [{ name: 'wait', arity: 1 }] : [], options)
 }
 
@@ -147,8 +151,10 @@ function pointerReader(code: Code, launches: Program['launches']): (pointers: re
   }
 }
 
-function emitRun(launches: Program['launches'], team: ReadonlySet<number>, imports: number): Code {
+function emitRun({ launches, pointers: count }: Program, team: ReadonlySet<number>, imports: number): Code {
   const code = new Code(1)
+  const left = readSteps(code, count)
+  code.open('loop')
   const push = pointerReader(code, launches)
   for (const { kernel, pointers } of launches) {
     push(pointers)
@@ -158,32 +164,96 @@ function emitRun(launches: Program['launches'], team: ReadonlySet<number>, impor
     }
     code.call(imports + kernel)
   }
+  emitNext(code, left, () => emitMove(code, count))
+  code.end()
   return code
 }
 
 /** What each thread runs: its part of what is shared, the first one also what is not. None leaves before all are done. */
-function emitShare(launches: Program['launches'], team: ReadonlySet<number>, imports: number): Code {
+function emitShare({ launches, pointers: count }: Program, team: ReadonlySet<number>, imports: number): Code {
   const [thread, threads] = [1, 2]
   const code = new Code(3)
+  const onFirst = (f: () => void) => {
+    code.get(thread)
+    code.instruction('i32.eqz')
+    code.open('if')
+    f()
+    code.end()
+  }
+  const left = readSteps(code, count)
+  code.open('loop')
   const push = pointerReader(code, launches)
   for (const { kernel, pointers, shared, wait } of launches) {
     if (wait) emitWait(code, threads, waitFunction)
-    if (!shared) {
-      code.get(thread)
-      code.instruction('i32.eqz')
-      code.open('if')
+    const call = () => {
+      push(pointers)
+      if (shared) {
+        code.get(thread)
+        code.get(threads)
+      } else if (team.has(kernel)) {
+        code.i32(0)
+        code.i32(1)
+      }
+      code.call(imports + kernel)
     }
-    push(pointers)
-    if (shared) {
-      code.get(thread)
-      code.get(threads)
-    } else if (team.has(kernel)) {
-      code.i32(0)
-      code.i32(1)
-    }
-    code.call(imports + kernel)
-    if (!shared) code.end()
+    if (shared) call()
+    else onFirst(call)
   }
   emitWait(code, threads, waitFunction)
+  emitNext(code, left, () => {
+    onFirst(() => emitMove(code, count))
+    emitWait(code, threads, waitFunction)
+  })
+  code.end()
   return code
+}
+
+/** A local with the number of steps to make. */
+function readSteps(code: Code, pointers: number): number {
+  const left = code.allocate('i32')
+  code.get(0)
+  code.memory('i32.load', 2, 8 * pointers)
+  code.set(left)
+  return left
+}
+
+/** At the end of a loop over steps: goes on if there are any left, after `move`. */
+function emitNext(code: Code, left: number, move: () => void): void {
+  code.get(left)
+  code.i32(1)
+  code.instruction('i32.sub')
+  code.tee(left)
+  code.i32(0)
+  code.instruction('i32.gt_s')
+  code.open('if')
+  move()
+  code.branch(1)
+  code.end()
+}
+
+/** To the next step's arguments and results. */
+function emitMove(code: Code, pointers: number): void {
+  if (pointers === 0) return
+  const [address, end] = [code.allocate('i32'), code.allocate('i32')]
+  code.get(0)
+  code.tee(address)
+  code.i32(4 * pointers)
+  code.instruction('i32.add')
+  code.set(end)
+  code.open('loop')
+  code.get(address)
+  code.get(address)
+  code.memory('i32.load', 2, 0)
+  code.get(address)
+  code.memory('i32.load', 2, 4 * pointers)
+  code.instruction('i32.add')
+  code.memory('i32.store', 2, 0)
+  code.get(address)
+  code.i32(4)
+  code.instruction('i32.add')
+  code.tee(address)
+  code.get(end)
+  code.instruction('i32.ne')
+  code.branchIf(0)
+  code.end()
 }

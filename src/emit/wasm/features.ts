@@ -40,7 +40,7 @@ function probe(): boolean {
   const b = new KernelBuilder()
   const [x, y, z] = buffers.map((buffer) => b.load(buffer, affine(0), 4))
   b.store(out, affine(0), b.op('fma', x!, y!, z!))
-  const bytes = emitModule({ kernels: [b.finish('probe', [...buffers, out], 8)], launches: [] })
+  const bytes = emitModule({ kernels: [b.finish('probe', [...buffers, out], 8)], launches: [], pointers: 0 })
   // Node 20 hides relaxed SIMD behind a flag; newer ones know it without, and the flag no longer.
   if (!webAssembly.validate(bytes)) setFlags('--experimental-wasm-relaxed-simd')
   if (!webAssembly.validate(bytes)) return false
