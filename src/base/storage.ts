@@ -42,6 +42,13 @@ export class Storage {
     this.#host = undefined
   }
 
+  /** Gives up the values, which are zeros from now on. */
+  discard(): void {
+    this.residence?.release()
+    this.residence = undefined
+    this.#host = undefined
+  }
+
   /** A copy of the values. */
   read(): TypedArray {
     return (this.residence ? this.residence.view() : this.takeHome()).slice() as TypedArray

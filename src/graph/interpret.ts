@@ -197,6 +197,14 @@ const rules: { readonly [O in Op]: Evaluate<O> } = {
       return operands[part]![index.reduce((sum, k, j) => sum + k * strides[j]!, 0)]!
     }
   },
+  gather: ({ node, operands: [x, numbers] }) => {
+    const [rows, ...rest] = node.operands[0]!.type.shape
+    const width = sizeOf(rest)
+    return (i) => {
+      const row = Math.min(Math.max(numbers![Math.floor(i / width)]!, 0), rows! - 1)
+      return x![row * width + (i % width)]!
+    }
+  },
   reverse: ({ node, operands: [x] }) => {
     const { shape } = node.type
     const at = unravel(shape)

@@ -88,6 +88,11 @@ export interface OpAttrs {
   }
   concatenate: { readonly axis: number }
   reverse: { readonly axes: readonly number[] }
+  /**
+   * (x [n, ...rest], numbers int32 [...batch]) → x's rows of these numbers, [...batch, ...rest]; numbers are clamped to
+   * 0..n − 1. StableHLO's gather of whole rows.
+   */
+  gather: None
 
   /** Over `axes`, neighbours in ascending order (the constructor splits others); the axes are dropped. */
   reduce: { readonly kind: ReduceKind; readonly axes: readonly number[]; readonly order: Order }
@@ -103,7 +108,17 @@ export interface OpAttrs {
 
 export type Op = keyof OpAttrs
 
-export type OpCategory = 'leaf' | 'unary' | 'binary' | 'ternary' | 'random' | 'view' | 'copy' | 'reduce' | 'contract'
+export type OpCategory =
+  | 'leaf'
+  | 'unary'
+  | 'binary'
+  | 'ternary'
+  | 'random'
+  | 'view'
+  | 'gather'
+  | 'copy'
+  | 'reduce'
+  | 'contract'
 
 /** What kind of thing each op is, and how many operands it takes (−1: one or more). */
 export const opInfo: { readonly [O in Op]: { readonly category: OpCategory; readonly arity: number } } = {
@@ -147,6 +162,7 @@ export const opInfo: { readonly [O in Op]: { readonly category: OpCategory; read
   transpose: { category: 'view', arity: 1 },
   slice: { category: 'view', arity: 1 },
   reverse: { category: 'view', arity: 1 },
+  gather: { category: 'gather', arity: 2 },
   pad: { category: 'copy', arity: 1 },
   concatenate: { category: 'copy', arity: -1 },
   reduce: { category: 'reduce', arity: 1 },

@@ -95,6 +95,9 @@ export const pad = (
   interior?: readonly number[],
 ): Node => make('pad', [x], { low, high, interior: interior ?? low.map(() => 0), value })
 
+/** Rows of x, by number. */
+export const gather = (x: Node, numbers: Node): Node => make('gather', [x, numbers], {})
+
 /** Broadcast by NumPy's rule: axes aligned from the right. */
 export function broadcastTo(x: Node, shape: Shape): Node {
   const offset = shape.length - x.type.shape.length

@@ -194,6 +194,15 @@ export const typeRules: { readonly [O in Op]: TypeRule<O> } = {
       throw new ShapeError('reverse', `axes [${axes}] are not distinct axes of ${formatShape(x!.shape)}`)
     return x!
   },
+  gather: ([x, numbers]) => {
+    if (numbers!.dtype !== 'int32')
+      throw new DtypeError('gather', `rows are chosen by int32, not ${numbers!.dtype}`, {
+        hint: "Convert with .cast('int32') first.",
+      })
+    if (x!.shape.length === 0 || x!.shape[0] === 0)
+      throw new ShapeError('gather', `${formatShape(x!.shape)} has no rows to choose from`)
+    return { dtype: x!.dtype, shape: [...numbers!.shape, ...x!.shape.slice(1)] }
+  },
   reduce: ([x], { kind, axes, order }) => {
     demand('reduce', x!, kind === 'sum' ? numeric : ordered)
     if (

@@ -20,6 +20,8 @@ import {
   type Variable,
 } from './loop.js'
 
+export type Row = NonNullable<Extract<Statement, { kind: 'load' }>['row']>
+
 type Plain = { [O in ValueOp]: keyof ValueOpAttrs[O] extends never ? O : never }[ValueOp]
 
 /** What a buffer's elements are once loaded. */
@@ -85,10 +87,16 @@ export class KernelBuilder {
     return this.#let(vector.type, 'insert', [vector, value], { lane })
   }
 
-  load(buffer: Buffer, index: Affine, lanes = 1, stride = 1): Value {
+  load(buffer: Buffer, index: Affine, lanes = 1, stride = 1, row?: Row): Value {
     const value = this.#value(loadedAs(buffer.dtype), lanes)
-    this.#block.push({ kind: 'load', value, buffer, index, stride: lanes === 1 ? 1 : stride })
+    this.#block.push({ kind: 'load', value, buffer, index, stride: lanes === 1 ? 1 : stride, ...(row ? { row } : {}) })
     return value
+  }
+
+  /** Where row `number` (an int32, clamped to 0..extent − 1) of so many elements begins. */
+  row(number: Value, extent: number, stride: number): Row {
+    const start = this.#let({ dtype: 'int32', lanes: 1 }, 'rowStart', [number], { extent, stride })
+    return { start, furthest: (extent - 1) * stride }
   }
 
   store(buffer: Buffer, index: Affine, value: Value): void {

@@ -108,6 +108,9 @@ const rows: { readonly [O in Exclude<ValueOp, 'number' | 'splat' | 'extract' | '
   pow2: by(floats('pow2')),
   exponent: by(floats('exponent')),
   mantissa: by(floats('mantissa')),
+  rowStart: (_, { extent, stride }) => {
+    return (a) => Math.min(Math.max(a, 0), extent - 1) * stride
+  },
   toBits: () => float32.toBits as Scalar,
   fromBits: () => float32.fromBits as Scalar,
 }
@@ -190,9 +193,10 @@ class Machine {
         const buffer = this.#kernel.buffers.indexOf(s.buffer)
         const index = this.#affine(s.index)
         const { stride } = s
+        const row = s.row ? this.#of(s.row.start).at : undefined
         return () => {
           const array = this.#buffers[buffer]!
-          const first = index()
+          const first = index() + (row === undefined ? 0 : registers[row]!)
           for (let lane = 0; lane < lanes; lane++) {
             const element = array[first + lane * stride]
             if (element === undefined) this.#outside(s, first + lane * stride)

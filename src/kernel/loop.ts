@@ -3,7 +3,7 @@
  * vector lanes, and mutable variables for accumulators. Targets print it; they never change what it computes.
  *
  * kernel ::= name(buffer...) { statement* }
- * statement ::= value = op(value...) | value = load buffer[affine] | store buffer[affine], value
+ * statement ::= value = op(value...) | value = load buffer[affine (+ row)] | store buffer[affine], value
  *             | var v = value | v := value | for i = affine to affine step n { statement* }
  */
 import type { DType } from '../base/dtype.js'
@@ -110,6 +110,8 @@ export interface ValueOpAttrs {
   pow2: Record<never, never>
   exponent: Record<never, never>
   mantissa: Record<never, never>
+  /** One int32 → where a row begins: stride · (the number clamped to 0..extent − 1), which a load may add to its index. */
+  rowStart: { readonly extent: number; readonly stride: number }
   /** float32 ↔ uint32, the same bits. */
   toBits: Record<never, never>
   fromBits: Record<never, never>
@@ -124,13 +126,17 @@ export type Statement =
       readonly operands: readonly Value[]
       readonly attrs: object
     }
-  /** Lane l reads element index + l · stride; stride 1 is a vector load, 0 a splat, any other a gather. */
+  /**
+   * Lane l reads element index + l · stride; stride 1 is a vector load, 0 a splat, any other a gather. With a row it reads
+   * so many elements further as a `rowStart` says, which is at most `furthest`.
+   */
   | {
       readonly kind: 'load'
       readonly value: Value
       readonly buffer: Buffer
       readonly index: Affine
       readonly stride: number
+      readonly row?: { readonly start: Value; readonly furthest: number }
     }
   /** Lane l writes element index + l. */
   | { readonly kind: 'store'; readonly buffer: Buffer; readonly index: Affine; readonly value: Value }

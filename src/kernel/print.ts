@@ -52,9 +52,10 @@ export function printKernel(kernel: Kernel, options: { readonly names?: boolean 
         break
       }
       case 'load': {
+        const row = s.row ? ` + ${values(s.row.start.id)}` : ''
         const stride = s.value.type.lanes === 1 || s.stride === 1 ? '' : ` stride ${s.stride}`
         line(
-          `${values(s.value.id)} = load ${buffers.get(s.buffer)}[${affine(s.index)}]${stride} : ${type(s.value.type)}`,
+          `${values(s.value.id)} = load ${buffers.get(s.buffer)}[${affine(s.index)}${row}]${stride} : ${type(s.value.type)}`,
         )
         break
       }

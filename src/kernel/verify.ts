@@ -124,6 +124,13 @@ const rules: { readonly [O in ValueOp]: Rule<O> } = {
   pow2: uniform(1, floats),
   exponent: uniform(1, floats),
   mantissa: uniform(1, floats),
+  rowStart: (result, [number], { extent, stride }) => {
+    if (!Number.isInteger(extent) || extent < 1) return `${extent} rows`
+    if (!Number.isInteger(stride) || stride < 0 || extent * stride >= 2 ** 31) return `rows of ${stride} elements`
+    return number && same(number, result) && same(result, { dtype: 'int32', lanes: 1 })
+      ? undefined
+      : 'goes from int32 to int32'
+  },
   toBits: between('float32', 'uint32'),
   fromBits: between('uint32', 'float32'),
 }
@@ -138,6 +145,8 @@ class Verifier {
   readonly #loops = new Set<unknown>()
   /** Variables of the kernel's body, and values that depend on them: only the first thread knows them. */
   readonly #serial = new Set<unknown>()
+  /** What a rowStart gives at most. */
+  readonly #rows = new Map<Value, number>()
   #parallel = false
   /** Ever defined. */
   readonly #valueIds = new Set<number>()
@@ -169,8 +178,18 @@ class Verifier {
         this.#valueIds.add(value.id)
         this.#values.add(value)
         values.push(value)
+        if (statement.kind === 'let' && statement.op === 'rowStart') {
+          const { extent, stride } = statement.attrs as ValueOpAttrs['rowStart']
+          this.#rows.set(value, (extent - 1) * stride)
+        }
         const from: readonly unknown[] =
-          statement.kind === 'get' ? [statement.variable] : statement.kind === 'let' ? statement.operands : []
+          statement.kind === 'get'
+            ? [statement.variable]
+            : statement.kind === 'let'
+              ? statement.operands
+              : statement.kind === 'load' && statement.row
+                ? [statement.row.start]
+                : []
         if (from.some((one) => this.#serial.has(one))) this.#serial.add(value)
       } else if (statement.kind === 'variable') {
         if (this.#variableIds.has(statement.variable.id)) this.#fail('a variable is declared twice', statement)
@@ -200,7 +219,11 @@ class Verifier {
         if (s.buffer.access === 'write') this.#fail('a load from a buffer that is only written', s)
         if (dtype !== loadedAs(s.buffer.dtype)) this.#fail(`${s.buffer.dtype} loads as ${loadedAs(s.buffer.dtype)}`, s)
         if (!Number.isInteger(s.stride)) this.#fail(`stride ${s.stride}`, s)
-        this.#access(s, s.buffer, s.index, (lanes - 1) * s.stride)
+        if (s.row) {
+          this.#use(s.row.start, s)
+          if (this.#rows.get(s.row.start) !== s.row.furthest) this.#fail('the row is not what a rowStart gives', s)
+        }
+        this.#access(s, s.buffer, s.index, (lanes - 1) * s.stride, s.row?.furthest)
         break
       }
       case 'store': {
@@ -268,12 +291,12 @@ class Verifier {
     }
   }
 
-  /** `furthest`: the last lane's distance. */
-  #access(s: Statement, buffer: Buffer, index: Affine, furthest: number): void {
+  /** `furthest`: the last lane's distance; `row`: the last row's. */
+  #access(s: Statement, buffer: Buffer, index: Affine, furthest: number, row = 0): void {
     if (!this.#buffers.has(buffer)) this.#fail(`buffer ${buffer.name} is no argument of the kernel`, s)
     this.#affine(index, s)
     const low = this.#ranges.low(index) + Math.min(0, furthest)
-    const high = this.#ranges.high(index) + Math.max(0, furthest)
+    const high = this.#ranges.high(index) + Math.max(0, furthest) + row
     if (low < 0 || high >= buffer.length)
       this.#fail(`elements ${low} to ${high} of ${buffer.name}, which has ${buffer.length}`, s)
   }

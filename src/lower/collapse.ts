@@ -2,7 +2,7 @@
  * @file Merging neighbouring loops: axes over which everything read and stored moves evenly become one.
  * A contiguous elementwise kernel over [32, 10] is one loop of 320.
  */
-import { MustStore, type Offset, type Stage, type Step } from './stage.js'
+import { MustStore, moveStep, type Offset, offsetsOf, type Stage } from './stage.js'
 
 export interface Collapsed {
   readonly stages: readonly Stage[]
@@ -14,12 +14,7 @@ export interface Collapsed {
 /** Axes merge within three ranges, never across: the rows stay apart, then kept axes, then reduced ones. */
 export function collapse(stages: readonly Stage[], rows: number, kept: number): Collapsed {
   const { domain } = stages[0]!
-  const offsets = stages.flatMap((stage) => [
-    stage.store,
-    ...stage.steps.flatMap((step) =>
-      step.kind === 'access' ? [step.access.offset] : step.kind === 'iota' ? [step.at] : [],
-    ),
-  ])
+  const offsets = stages.flatMap((stage) => [stage.store, ...offsetsOf(stage)])
   const groups: number[][] = []
   for (let d = 0; d < domain.length; d++) {
     const previous = groups[groups.length - 1]
@@ -32,17 +27,11 @@ export function collapse(stages: readonly Stage[], rows: number, kept: number): 
     constant: offset.constant,
     coefficients: groups.map((group) => offset.coefficients[group[group.length - 1]!] ?? 0),
   })
-  const moved = (step: Step): Step =>
-    step.kind === 'access'
-      ? { ...step, access: { node: step.access.node, offset: pick(step.access.offset) } }
-      : step.kind === 'iota'
-        ? { ...step, at: pick(step.at) }
-        : step
   return {
     // Keys still name the original offsets, by which the stages of one body know each other's values.
     stages: stages.map((stage) => ({
       ...stage,
-      steps: stage.steps.map(moved),
+      steps: stage.steps.map((step) => moveStep(step, pick)),
       store: pick(stage.store),
       domain: groups.map((g) => extentOf(g, domain)),
     })),

@@ -5,7 +5,7 @@
 import { type Graph, isOp, make, type Node, topological } from '../graph/node.js'
 import type { OpAttrs } from '../graph/op.js'
 import * as ops from '../graph/ops.js'
-import { type Access, MustStore, type Offset, type Stage, viewOf } from './stage.js'
+import { type Access, MustStore, type Offset, offsetsOf, type Stage, viewOf } from './stage.js'
 
 export interface Operand {
   readonly access: Access
@@ -154,9 +154,7 @@ export function epilogueFits(contraction: Contraction, stage: Stage): boolean {
     stage.domain.every((extent, d) => extent === contraction.domain[d])
   return (
     same &&
-    stage.steps.every((step) => {
-      if (step.kind === 'access') return mergeOffset(contraction, step.access.offset) !== undefined
-      return step.kind !== 'iota' || mergeOffset(contraction, step.at) !== undefined
-    })
+    stage.steps.every((step) => step.kind !== 'gather') &&
+    offsetsOf(stage).every((offset) => mergeOffset(contraction, offset) !== undefined)
   )
 }

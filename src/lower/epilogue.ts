@@ -8,7 +8,7 @@ import { type Contraction, mergeOffset } from './contraction.js'
 import type { ContractGroup } from './fuse.js'
 import type { Rows } from './pack.js'
 import { type KernelScope, type Known, lanesFor } from './scope.js'
-import { accessKey, type Offset, type Stage } from './stage.js'
+import { accessKey, moveStep, type Offset, type Stage } from './stage.js'
 import { widths } from './target.js'
 
 /** Where element (i, j) of the result of a batch is stored. */
@@ -103,12 +103,6 @@ function mergeStage(stage: Stage, contraction: Contraction): Stage {
   return {
     ...stage,
     store: move(stage.store),
-    steps: stage.steps.map((step) =>
-      step.kind === 'access'
-        ? { ...step, access: { node: step.access.node, offset: move(step.access.offset) } }
-        : step.kind === 'iota'
-          ? { ...step, at: move(step.at) }
-          : step,
-    ),
+    steps: stage.steps.map((step) => moveStep(step, move)),
   }
 }

@@ -90,7 +90,7 @@ function makeUnit(root: Node, stored: ReadonlySet<Node>, ids: ReadonlyMap<Node, 
 }
 
 export const accesses = (stage: Stage): Access[] =>
-  stage.steps.flatMap((step) => (step.kind === 'access' ? [step.access] : []))
+  stage.steps.flatMap((step) => (step.kind === 'access' || step.kind === 'gather' ? [step.access] : []))
 
 function group(units: readonly Unit[], graph: Graph, updates: ReadonlySet<number>): Group[] {
   const groups: Group[] = []
@@ -154,7 +154,7 @@ function join(group: Group, stage: Stage): boolean {
         ...group.epilogue.map((other) => [other.root, other.store] as const),
       ])
       const inside = accesses(stage).filter((read) => made.has(read.node))
-      if (inside.length === 0 || !inside.every((read) => sameOffset(read.offset, made.get(read.node)!))) return false
+      if (inside.length === 0 || !inside.every((read) => isElement(read, made.get(read.node)!))) return false
       group.epilogue.push(stage)
       return true
     }
@@ -178,7 +178,7 @@ function joinLoops(group: LoopGroup, stage: Stage): boolean {
     if (!sharesBody(pass, stage)) continue
     const local = inside.every((need) =>
       need.pass === i
-        ? need.stage.kind === 'map' && sameOffset(need.read.offset, need.stage.store)
+        ? need.stage.kind === 'map' && isElement(need.read, need.stage.store)
         : ownRow(need.read, stage.domain, need.stage, group.rows),
     )
     if (!local || !reducesStayWhole(pass, stage)) continue
@@ -228,7 +228,7 @@ export const isChain = (stage: Stage): boolean => isOp(stage.root, 'reduce') && 
 /** Whether a read stays, for each row, within what that row of the producer stored. */
 function ownRow(read: Access, domain: readonly number[], producer: Stage, rows: number): boolean {
   const { offset } = read
-  if (rows > producer.kept) return false
+  if (read.anyRow || rows > producer.kept) return false
   for (let d = 0; d < rows; d++) if (offset.coefficients[d] !== producer.store.coefficients[d]) return false
   if (rows === 0) return true
   // Beyond the rows the reader's own axes move the offset; it must not leave the row.
@@ -245,5 +245,6 @@ function ownRow(read: Access, domain: readonly number[], producer: Stage, rows: 
 
 const sameList = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((x, i) => x === b[i])
-const sameOffset = (a: Offset, b: Offset): boolean =>
-  a.constant === b.constant && sameList(a.coefficients, b.coefficients)
+/** Whether the read is of the very element that is stored there. */
+const isElement = (read: Access, store: Offset): boolean =>
+  !read.anyRow && read.offset.constant === store.constant && sameList(read.offset.coefficients, store.coefficients)

@@ -9,8 +9,8 @@ import { accumulate, accumulator, kindOf, segmentOf } from './accumulate.js'
 import { type Collapsed, collapse } from './collapse.js'
 import type { CopyGroup, LoopGroup } from './fuse.js'
 import { isChain } from './fuse.js'
-import { KernelScope, type Known, type LowerContext, type Lowered, lanesFor } from './scope.js'
-import type { Stage } from './stage.js'
+import { KernelScope, type Known, type LowerContext, type Lowered, lanesFor, rowKey, rowNumber } from './scope.js'
+import type { Stage, Step } from './stage.js'
 import { type Target, widths } from './target.js'
 import { combine } from './values.js'
 
@@ -155,7 +155,18 @@ function invariants(
         known.set(step.key, scope.b.splat(value, width))
       }
     }
+  for (const stage of pass.stages) for (const step of stage.steps) if (step.kind === 'gather') rowInvariant(step, stage)
   return known
+
+  /** Where the row begins, if it is the same all along. */
+  function rowInvariant(step: Extract<Step, { kind: 'gather' }>, stage: Stage): void {
+    const number = rowNumber(step, stage, along)
+    const key = rowKey(step, stage)
+    if (!number || known.has(key) || !known.has(number.key)) return
+    const value = known.get(number.key)!
+    const one = value.type.lanes === 1 ? value : scope.b.extract(value, 0)
+    known.set(key, scope.b.row(one, step.extent, step.stride).start)
+  }
 }
 
 /** Element by element, ascending, in segments. */

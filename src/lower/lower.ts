@@ -65,7 +65,10 @@ function nameOf(group: Group): string {
   const words = new Set<string>()
   if (group.kind === 'contract') words.add('contract')
   for (const stage of stages) {
-    for (const step of stage.steps) if (step.kind === 'op' && step.node.op !== 'convert') words.add(step.node.op)
+    for (const step of stage.steps) {
+      if (step.kind === 'gather') words.add('gather')
+      if (step.kind === 'op' && step.node.op !== 'convert') words.add(step.node.op)
+    }
     if (stage.kind !== 'map') words.add((stage.root as Node<'reduce'>).attrs.kind)
   }
   if (group.kind === 'copy') words.add(group.root.op)

@@ -195,6 +195,7 @@ function readsOnlyOwnElement(group: Group, node: Node, old: Node): boolean {
         // The contraction's own result has no stage; reading the old value in its epilogue comes before it is stored there.
         if (group.kind === 'copy' || group.kind === 'columns' || !own || own.kind !== 'map') return false
         const same =
+          !read.anyRow &&
           read.offset.constant === own.store.constant &&
           read.offset.coefficients.every((c, d) => c === own.store.coefficients[d])
         // Stages before it in the body read first; later ones would see the new value.

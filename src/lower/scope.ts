@@ -6,7 +6,7 @@
 import type { DType } from '../base/dtype.js'
 import { sizeOf } from '../base/shape.js'
 import type { Node } from '../graph/node.js'
-import { KernelBuilder, loadedAs } from '../kernel/builder.js'
+import { KernelBuilder, loadedAs, type Row } from '../kernel/builder.js'
 import {
   type Affine,
   addAffine,
@@ -40,6 +40,9 @@ export interface LowerContext {
   /** Whether a computed node needs memory: it is a result, or something else than its own loop body reads it. */
   readonly needsMemory: (node: Node) => boolean
 }
+
+type AccessStep = Extract<Step, { kind: 'access' }>
+type GatherStep = Extract<Step, { kind: 'gather' }>
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -135,7 +138,7 @@ export class KernelScope {
     for (const step of stage.steps) {
       let value = known.get(step.key)
       if (!value) {
-        value = this.#step(step, at, lanes, along, values)
+        value = this.#step(stage, step, at, lanes, along, values, known)
         known.set(step.key, value)
       } else if (value.type.lanes !== lanes) value = b.splat(value, lanes)
       values.push(value)
@@ -143,7 +146,15 @@ export class KernelScope {
     return values[values.length - 1]!
   }
 
-  #step(step: Step, at: readonly Affine[], lanes: number, along: number, values: readonly Value[]): Value {
+  #step(
+    stage: Stage,
+    step: Step,
+    at: readonly Affine[],
+    lanes: number,
+    along: number,
+    values: readonly Value[],
+    known: Known,
+  ): Value {
     const { b } = this
     switch (step.kind) {
       case 'access': {
@@ -155,6 +166,8 @@ export class KernelScope {
           lanes === 1 ? 1 : (offset.coefficients[along] ?? 0),
         )
       }
+      case 'gather':
+        return this.#gather(stage, step, at, lanes, along, values[step.row]!, known)
       case 'constant': {
         const { dtype, value } = step.node.attrs
         return b.number(value, { dtype: loadedAs(dtype), lanes })
@@ -172,13 +185,47 @@ export class KernelScope {
         )
     }
   }
+
+  /** Lanes of one row where they all have the same; else each lane's from a row of its own. */
+  #gather(
+    stage: Stage,
+    step: GatherStep,
+    at: readonly Affine[],
+    lanes: number,
+    along: number,
+    number: Value,
+    known: Known,
+  ): Value {
+    const { b } = this
+    const buffer = this.buffer(step.access.node, 'read')
+    const index = this.place(step.access.offset, at)
+    const stride = step.access.offset.coefficients[along] ?? 0
+    const row = (one: Value): Row => b.row(one, step.extent, step.stride)
+    const ready = known.get(rowKey(step, stage))
+    if (ready) return b.load(buffer, index, lanes, stride, { start: ready, furthest: (step.extent - 1) * step.stride })
+    if (lanes === 1) return b.load(buffer, index, 1, 1, row(number))
+    if (rowNumber(step, stage, along)) return b.load(buffer, index, lanes, stride, row(b.extract(number, 0)))
+    const each = Array.from({ length: lanes }, (_, lane) =>
+      b.load(buffer, addAffine(index, lane * stride), 1, 1, row(b.extract(number, lane))),
+    )
+    return each.slice(1).reduce((vector, value, i) => b.insert(vector, i + 1, value), b.splat(each[0]!, lanes))
+  }
+}
+
+/** How the start of a gather step's row is named among what is known: lanes along an axis that it does not move along. */
+export const rowKey = (step: GatherStep, stage: Stage): string => `row ${stage.steps[step.row]!.key} ${step.stride}`
+
+/** The step that reads a row's number, where it is the same all along an axis. */
+export function rowNumber(step: GatherStep, stage: Stage, along: number): AccessStep | undefined {
+  const number = stage.steps[step.row]!
+  return number.kind === 'access' && (number.access.offset.coefficients[along] ?? 0) === 0 ? number : undefined
 }
 
 /** Dtypes that pass through a stage's registers. */
 export function dtypesOf(stage: Stage): Set<ValueDType> {
   const dtypes = new Set<ValueDType>([loadedAs(stage.root.type.dtype)])
   for (const step of stage.steps) {
-    if (step.kind === 'access') dtypes.add(loadedAs(step.access.node.type.dtype))
+    if (step.kind === 'access' || step.kind === 'gather') dtypes.add(loadedAs(step.access.node.type.dtype))
     else {
       dtypes.add(loadedAs(step.node.type.dtype))
       if (step.kind === 'iota') dtypes.add('int32')

@@ -3,7 +3,7 @@
  * and a straight list of steps that computes one element from elements of stored nodes, views having become affine
  * offsets. `relu(transpose(x) + b)` is three steps and two accesses, whatever the shapes.
  */
-import { type Shape, stridesOf } from '../base/shape.js'
+import { type Shape, sizeOf, stridesOf } from '../base/shape.js'
 import { isOp, type Node } from '../graph/node.js'
 import { isElementwise, opInfo } from '../graph/op.js'
 
@@ -17,10 +17,21 @@ export interface Offset {
 export interface Access {
   readonly node: Node
   readonly offset: Offset
+  /** The element is in a row that is known when the program runs: any element of the node may be meant. */
+  readonly anyRow?: true
 }
 
 export type Step =
   | { readonly kind: 'access'; readonly access: Access; readonly key: string }
+  /** An element of a row: `row` is the step that gives its number, clamped to 0..extent − 1, `stride` its length. */
+  | {
+      readonly kind: 'gather'
+      readonly access: Access
+      readonly row: number
+      readonly extent: number
+      readonly stride: number
+      readonly key: string
+    }
   | { readonly kind: 'constant'; readonly node: Node<'constant'>; readonly key: string }
   | { readonly kind: 'iota'; readonly node: Node<'iota'>; readonly at: Offset; readonly key: string }
   | { readonly kind: 'op'; readonly node: Node; readonly operands: readonly number[]; readonly key: string }
@@ -58,6 +69,19 @@ const scale = (a: Offset, by: number, plus = 0): Offset => ({
   constant: a.constant * by + plus,
   coefficients: a.coefficients.map((c) => c * by || 0),
 })
+
+/** The step with its offsets changed. */
+export function moveStep(step: Step, move: (offset: Offset) => Offset): Step {
+  if (step.kind === 'access' || step.kind === 'gather')
+    return { ...step, access: { ...step.access, offset: move(step.access.offset) } }
+  return step.kind === 'iota' ? { ...step, at: move(step.at) } : step
+}
+
+/** The offsets of a stage's steps. */
+export const offsetsOf = (stage: Stage): Offset[] =>
+  stage.steps.flatMap((step) =>
+    step.kind === 'access' || step.kind === 'gather' ? [step.access.offset] : step.kind === 'iota' ? [step.at] : [],
+  )
 
 const keyOf = (offset: Offset): string => `${offset.constant}+${offset.coefficients.join(',')}`
 
@@ -169,6 +193,24 @@ export function stepsFor(
       stack.pop()
     } else if (isOp(now, 'iota')) {
       push(key, { kind: 'iota', node: now, at: at[now.attrs.axis]!, key })
+      stack.pop()
+    } else if (isOp(now, 'gather')) {
+      const [rows, numbers] = now.operands as readonly [Node, Node]
+      let operand = rows
+      // Rows of another shape stand where they stood.
+      while (!stored(operand) && isOp(operand, 'reshape') && operand.operands[0]!.type.shape[0] === rows.type.shape[0])
+        operand = operand.operands[0]!
+      if (!stored(operand)) throw new MustStore(operand)
+      const rank = numbers.type.shape.length
+      if (!top.operands) {
+        const next = visit(numbers, at.slice(0, rank))
+        top.operands = [next.key]
+        stack.push(next)
+        continue
+      }
+      const [extent, ...rest] = rows.type.shape as [number, ...number[]]
+      const access: Access = { node: operand, offset: linearize(rest, at.slice(rank), domain.length), anyRow: true }
+      push(key, { kind: 'gather', access, row: known.get(top.operands[0]!)!, extent, stride: sizeOf(rest), key })
       stack.pop()
     } else if (top.operands) {
       const operands = top.operands.map((operand) => known.get(operand)!)

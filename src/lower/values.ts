@@ -23,6 +23,7 @@ type Elementwise = Exclude<
   | 'slice'
   | 'pad'
   | 'concatenate'
+  | 'gather'
   | 'reverse'
   | 'reduce'
   | 'contract'

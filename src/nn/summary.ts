@@ -117,6 +117,7 @@ const free: ReadonlySet<Op> = new Set<Op>([
   'slice',
   'pad',
   'concatenate',
+  'gather',
   'reverse',
 ])
 

@@ -103,7 +103,8 @@ const nodeThreads = () =>
 export function whyNoWorkers(): string | undefined {
   if (typeof SharedArrayBuffer === 'undefined')
     return 'there is no shared memory (a page must be cross-origin isolated)'
-  if (nodeThreads()) return undefined
+  // Not loaded yet: that takes a few milliseconds, and many programs never need workers.
+  if (host.process?.getBuiltinModule) return undefined
   // The thread of a page must not wait.
   if (host.document !== undefined) return 'it runs on the thread of a page, not in a worker'
   return host.Worker ? undefined : 'there are no workers'

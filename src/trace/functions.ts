@@ -1,10 +1,24 @@
 /**
- * @file Functions over several tensors: joining and stacking.
+ * @file Functions over several tensors: choosing rows, joining and stacking.
  */
+import type { DType } from '../base/dtype.js'
 import { ShapeError } from '../base/errors.js'
 import { normalizeAxis, type Shape } from '../base/shape.js'
 import * as ops from '../graph/ops.js'
 import { record, type Tensor } from './tensor.js'
+
+/**
+ * Rows by number: x [n, ...rest] and int32 numbers [...batch] give [...batch, ...rest]; numbers are clamped to 0..n − 1.
+ * What StableHLO's gather does with whole rows, and NumPy's take along the first axis with mode 'clip'.
+ * Throws for x without rows, and for numbers that are not int32.
+ * Example: gather(tensor([[1, 2], [3, 4]]), tensor(Int32Array.of(1, 1, 0))) is [[3, 4], [3, 4], [1, 2]]
+ */
+export function gather<N extends Shape, R extends Shape, D extends DType>(
+  x: Tensor<readonly [number, ...R], D>,
+  numbers: Tensor<N, 'int32'>,
+): Tensor<readonly [...N, ...R], D> {
+  return record([x as Tensor, numbers as Tensor], (rows, which) => ops.gather(rows!, which!)) as never
+}
 
 /** Tensors end to end along an axis. */
 export function concatenate(tensors: readonly Tensor[], axis = 0): Tensor<Shape> {

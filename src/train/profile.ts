@@ -6,7 +6,7 @@
  * console.log(String(profile.explanation)); await writeFile('profile.svg', profileChart(profile, 'A step'))
  */
 import { ValueError } from '../base/errors.js'
-import { BatchBuffer, batchSizeOf } from '../data/batches.js'
+import { batchSizeOf } from '../data/batches.js'
 import { sampleCount } from '../data/column.js'
 import { type DataSource, datasetOf } from '../data/source.js'
 import type { Explanation } from '../explain.js'
@@ -15,6 +15,7 @@ import { initialize } from '../nn/module.js'
 import { Optimizer, type OptimizerSpec } from '../optim/optimizer.js'
 import { RandomGenerator } from '../trace/random.js'
 import { evaluateTensor } from '../trace/value.js'
+import { Feed } from './feed.js'
 import type { Model } from './model.js'
 import { predictionBatches } from './predict.js'
 import { metricsOf, outputShape, trainingProgram } from './program.js'
@@ -49,8 +50,9 @@ export function profileTraining(net: Net, options: ProfileTrainingOptions): Prof
   outputShape('profileTraining', net, train.input, size, 'train')
   const optimizer = given instanceof Optimizer ? given : given.init(net)
   const names = metricsOf('profileTraining', metrics)
-  const program = trainingProgram(net, train, loss, optimizer, names, new RandomGenerator(seed))
-  const { tensors } = filled(new BatchBuffer(train, size), size)
+  const feed = new Feed(train)
+  const program = trainingProgram(net, train, feed, loss, optimizer, names, new RandomGenerator(seed))
+  const tensors = feed.batches(undefined, [[0, size]])[0]!
   const callSeconds = medianOfCalls(() => void evaluateTensor(program(...tensors).loss!))
   return { batchSize: size, callSeconds, explanation: program.explain(tensors, { time: true }) }
 }
@@ -78,11 +80,6 @@ export function profileChart(profile: Profile, title: string): string {
     },
   )
   return profileBars({ title, engine, seconds, flopsPerSecond: peak?.flopsPerSecond ?? 0, bars })
-}
-
-function filled(buffer: BatchBuffer, size: number): BatchBuffer {
-  buffer.fill(undefined, 0, size)
-  return buffer
 }
 
 /** At least ten calls and 50 milliseconds, after one that compiles and one that warms the caches. */

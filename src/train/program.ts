@@ -16,6 +16,7 @@ import type { RandomGenerator } from '../trace/random.js'
 import { Tensor } from '../trace/tensor.js'
 import { Trace } from '../trace/trace.js'
 import { evaluateTensor, TensorValue } from '../trace/value.js'
+import type { Feed } from './feed.js'
 import type { Loss, Metrics, Net, Scores } from './types.js'
 
 /** What a program gives for a batch. */
@@ -43,10 +44,11 @@ export function metricsOf(operation: string, metrics: Metrics = {}): ReadonlyMap
   )
 }
 
-/** The four stages: forward propagation, error computation, backpropagation, parameter update. */
+/** The four stages: forward propagation, error computation, backpropagation, parameter update. It takes what `feed` gives. */
 export function trainingProgram(
   net: Net,
   data: Dataset,
+  feed: Feed,
   loss: Loss,
   optimizer: Optimizer,
   metrics: ReadonlyMap<string, Metric>,
@@ -54,7 +56,7 @@ export function trainingProgram(
 ): BatchProgram {
   return compile(
     (...batch: readonly Tensor[]) => {
-      const { error, result } = forward(net, data, loss, metrics, batch)
+      const { error, result } = forward(net, data, loss, metrics, feed.stored(batch))
       optimizer.update(backpropagate(error!, optimizer.parameters))
       return result
     },

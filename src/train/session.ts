@@ -3,46 +3,41 @@
  * at the end, however it comes. In: network and options. Out: epochs, one by one.
  */
 import { ValueError } from '../base/errors.js'
-import { BatchBuffer, batchSizeOf, permutation } from '../data/batches.js'
+import { batchSizeOf, permutation } from '../data/batches.js'
 import { checkLabels, type Dataset, sampleCount, splitIndices, subset } from '../data/column.js'
 import { converted, datasetOf, valueType } from '../data/source.js'
 import { crossEntropy } from '../loss/cross-entropy.js'
 import type { Metric } from '../metrics/metric.js'
 import { initialize } from '../nn/module.js'
 import { Optimizer } from '../optim/optimizer.js'
+import { CallSize } from '../step.js'
 import { RandomGenerator } from '../trace/random.js'
 import { checkSeed, defaultSeed } from '../trace/seed.js'
 import { leaf, type Tensor } from '../trace/tensor.js'
 import { evaluateTensor } from '../trace/value.js'
 import { EarlyStopping } from './early-stopping.js'
 import { Evaluator } from './evaluate.js'
+import { Feed, type Range } from './feed.js'
 import type { FitOptions } from './options.js'
-import {
-  type BatchResult,
-  batchWeight,
-  breath,
-  metricsOf,
-  outputShape,
-  ScoreTotal,
-  trainingProgram,
-} from './program.js'
+import { type BatchResult, breath, metricsOf, outputShape, ScoreTotal, trainingProgram } from './program.js'
 import { type Progress, progressLine } from './progress.js'
 import type { RunControl } from './run.js'
 import type { Best, Epoch, History, Net, Scores } from './types.js'
 
-/** Runs a batch: fills the buffers, calls the step. */
-type Step = (buffer: BatchBuffer) => BatchResult
+/** Makes steps on batches. */
+type Steps = (batches: readonly (readonly Tensor[])[]) => BatchResult[]
 
 /** What is made of the options once the run starts. */
 interface Prepared {
   readonly train: Dataset
   readonly validation: Dataset | undefined
   readonly optimizer: Optimizer | undefined
-  readonly step: Step
+  readonly feed: Feed
+  readonly steps: Steps
+  /** How many to make in one call; always one of the user's own. */
+  readonly calls: CallSize | undefined
   readonly size: number
   readonly batches: number
-  readonly buffer: BatchBuffer
-  readonly lastBuffer: BatchBuffer
   readonly stopping: EarlyStopping | undefined
 }
 
@@ -87,8 +82,9 @@ export class Session {
 
   async *epochs(): AsyncGenerator<Epoch, void, void> {
     const done: Epoch[] = []
+    let prepared: Prepared | undefined
     try {
-      const prepared = this.#prepare()
+      prepared = this.#prepare()
       const evaluator = prepared.validation && new Evaluator(this.#net, this.#options.loss, this.#metrics)
       this.#progress?.start?.({ epochs: this.#limit, batches: prepared.batches })
       while (done.length < this.#limit) {
@@ -108,6 +104,7 @@ export class Session {
     } finally {
       if (this.#stopped === 'running') this.#stopped = this.#options.signal?.aborted ? 'aborted' : 'left'
       if (this.#stopping?.restoreBest && this.#stopping.best) this.#restored = this.#stopping.restore()
+      prepared?.feed.release()
       this.#seconds = (performance.now() - this.#start) / 1000
       this.#progress?.end?.(this.history(done))
     }
@@ -115,23 +112,29 @@ export class Session {
 
   /** One epoch; undefined where it was given up. */
   async #epoch(number: number, prepared: Prepared, evaluator: Evaluator | undefined): Promise<Epoch | undefined> {
-    const { train, validation, optimizer, step, size, batches, buffer, lastBuffer } = prepared
+    const { train, validation, optimizer, feed, steps, calls, size, batches } = prepared
     const start = performance.now()
     const count = sampleCount(train)
     const shuffle = (this.#options.shuffle ?? true) && batches > 1
     const order = shuffle ? permutation(count, this.#seed, number) : undefined
     const total = new ScoreTotal(this.#metrics)
-    for (let batch = 0; batch < batches; batch++) {
+    for (let batch = 0; batch < batches; ) {
       if (breath.due) {
         this.#progress?.batch?.({ epoch: number, epochs: this.#limit, batch, batches, loss: total.loss })
         await breath.take()
       }
       if (this.#ended) return undefined
-      const [from, to] = [batch * size, Math.min(count, (batch + 1) * size)]
-      const buffers = to - from < size ? lastBuffer : buffer
-      buffers.fill(order, from, to)
-      const loss = total.add(step(buffers), batchWeight(buffers.tensors, to - from))
-      if (!Number.isFinite(loss)) this.#notFinite(loss, number, batch, prepared, (i) => (order ? order[i]! : i))
+      const made = Math.min(calls?.steps ?? 1, batches - batch)
+      const ranges = Array.from({ length: made }, (_, i): Range => {
+        return [(batch + i) * size, Math.min(count, (batch + i + 1) * size)]
+      })
+      const call = () => steps(feed.batches(order, ranges))
+      const results = calls ? calls.timed(made, call) : call()
+      for (const [i, result] of results.entries()) {
+        const loss = total.add(result, feed.weight(order, ranges[i]!))
+        if (!Number.isFinite(loss)) this.#notFinite(loss, number, batch + i, prepared, (i) => (order ? order[i]! : i))
+      }
+      batch += made
     }
     const scores = total.scores(true)
     const learningRate = optimizer?.learningRate
@@ -172,20 +175,19 @@ export class Session {
           checkLabels(target, classes, name)
     }
     const optimizer = given instanceof Optimizer ? given : given?.init(net)
-    const buffer = new BatchBuffer(train, size)
-    const rest = count - (batches - 1) * size
-    const lastBuffer = rest < size ? new BatchBuffer(train, rest) : buffer
-    let step: Step
-    if (own) step = ownStep(own, train)
-    else {
-      const random = new RandomGenerator(this.#seed)
-      const program = trainingProgram(net, train, loss!, optimizer!, this.#metrics, random)
-      step = (buffers) => program(...buffers.tensors)
-      // Both programs are made before the first step: the last, smaller batch must not be a surprise.
-      program.explain(buffer.tensors)
-      if (lastBuffer !== buffer) program.explain(lastBuffer.tensors)
+    const common = { train, validation, optimizer, size, batches, stopping: this.#stopping }
+    if (own) {
+      const step = ownStep(own, train)
+      const steps: Steps = (list) => list.map(step)
+      return { ...common, feed: new Feed(train, false), steps, calls: undefined }
     }
-    return { train, validation, optimizer, step, size, batches, buffer, lastBuffer, stopping: this.#stopping }
+    const feed = new Feed(train)
+    const random = new RandomGenerator(this.#seed)
+    const program = trainingProgram(net, train, feed, loss!, optimizer!, this.#metrics, random)
+    // Both programs are made before the first step: the last, smaller batch must not be a surprise.
+    const rest = count - (batches - 1) * size
+    for (const one of new Set([size, rest])) program.explain(feed.batches(undefined, [[0, one]])[0]!)
+    return { ...common, feed, steps: (list) => program.each(list), calls: new CallSize() }
   }
 
   #data(): { train: Dataset; validation: Dataset | undefined } {
@@ -235,8 +237,11 @@ export class Session {
 }
 
 /** Calls a step of the user's with what `batches` would give. */
-function ownStep(step: (input: Tensor, target: Tensor) => Tensor, { input, target }: Dataset): Step {
-  return ({ tensors }) => {
+function ownStep(
+  step: (input: Tensor, target: Tensor) => Tensor,
+  { input, target }: Dataset,
+): (batch: readonly Tensor[]) => BatchResult {
+  return (tensors) => {
     const [x, y] = [[tensors[0], input, 'input'] as const, [tensors[1], target, 'target'] as const].map(
       ([tensor, samples, role]) => {
         const stored = evaluateTensor(tensor!)

@@ -5,18 +5,21 @@
  * vjp.exp({ y, g, ... }) → [multiply(g, y)]
  */
 import { isFloat } from '../base/dtype.js'
-import type { Shape } from '../base/shape.js'
+import { type Shape, sizeOf } from '../base/shape.js'
 import type { Node } from '../graph/node.js'
 import type { Op, OpAttrs } from '../graph/op.js'
 import {
   add,
   binary,
   broadcast,
+  broadcastTo,
   compare,
+  constant,
   contract,
   convert,
   divide,
   fullLike,
+  iota,
   multiply,
   negate,
   pad,
@@ -94,6 +97,7 @@ export const vjp: { readonly [O in Op]: VjpRule<O> } = {
   slice: ({ x: [x], attrs, g }) => [unslice(g, x!.type.shape, attrs)], // zeros where nothing was taken
   pad: ({ x: [x], attrs, g }) => [unpad(g, x!.type.shape, attrs)],
   concatenate: ({ x, attrs, g }) => split(g, x, attrs.axis),
+  gather: ({ x: [x, numbers], g }) => [scatterRows(g, x!, numbers!)], // each row gets the sum of what was taken from it
   reverse: ({ attrs, g }) => [reverse(g, attrs.axes)],
 
   reduce: ({ x: [x], y, attrs, g }) =>
@@ -251,4 +255,20 @@ function inverse(permutation: readonly number[]): number[] {
     result[axis] = i
   })
   return result
+}
+
+/** Row r: the sum of g's rows that were taken from row r, as a product with a matrix of zeros and ones. */
+function scatterRows(g: Node, x: Node, numbers: Node): Node {
+  const [rows, ...rest] = x.type.shape as [number, ...number[]]
+  const count = sizeOf(numbers.type.shape)
+  const whole = (value: number) => broadcastTo(constant(value, 'int32'), [count])
+  const clamped = binary('minimum', binary('maximum', reshape(numbers, [count]), whole(0)), whole(rows - 1))
+  const taken = compare('equal', iota('int32', [rows, count], 0), broadcastTo(clamped, [rows, count]))
+  const product = contract(convert(taken, g.type.dtype), reshape(g, [count, sizeOf(rest)]), {
+    lhsBatch: [],
+    rhsBatch: [],
+    lhsContract: [1],
+    rhsContract: [0],
+  })
+  return reshape(product, x.type.shape)
 }

@@ -110,7 +110,13 @@ export function randomKernel(seed: number, vectorBytes = 16): Kernel {
       const width = pick([1, lanes])
       const stride = pick([0, 1, 1, 1, 3, -1, -2])
       const span = (width - 1) * stride
-      keep(b.load(buffer, index(buffer, Math.max(0, -span), Math.max(0, span)), width, stride))
+      // Numbers of rows may be anything: they are clamped.
+      const numbers = values.filter((v) => v.type.dtype === 'int32' && v.type.lanes === 1)
+      if (numbers.length > 0 && random() < 0.5) {
+        const row = b.row(pick(numbers), int(1, 5), int(0, 9))
+        const last = Math.max(0, span) + row.furthest
+        keep(b.load(buffer, index(buffer, Math.max(0, -span), last), width, stride, row))
+      } else keep(b.load(buffer, index(buffer, Math.max(0, -span), Math.max(0, span)), width, stride))
     } else if (choice < 0.4) {
       const buffer = pick(buffers)
       if (buffer.access === 'read') return

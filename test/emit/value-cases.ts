@@ -62,6 +62,16 @@ export const cases: { readonly [O in ValueOp]: readonly Case[] } = {
         b.insert(x!, lane === 0 ? 0 : lanes - 1, b.extract(y!, 1)),
     })),
   ),
+  // As a scalar: where a vector needs it, its lanes are one number.
+  rowStart: [
+    [1, 5],
+    [7, 3],
+    [1000, 0],
+  ].map(([extent, stride]) => ({
+    operands: ['int32'],
+    build: (b: KernelBuilder, [x]: readonly Value[], lanes: number) =>
+      b.splat(b.row(lanes === 1 ? x! : b.extract(x!, lanes - 1), extent!, stride!).start, lanes),
+  })),
   shuffle: every.flatMap((dtype) =>
     [0, 1].map((turn) => ({
       operands: [dtype, dtype],

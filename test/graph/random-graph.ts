@@ -16,6 +16,7 @@ import {
   contract,
   convert,
   full,
+  gather,
   iota,
   pad,
   randomBits,
@@ -68,6 +69,7 @@ const weights: { readonly [O in Op]?: number } = {
   broadcast: 2,
   reduce: 3,
   contract: 3,
+  gather: 2,
 }
 const directions: readonly Direction[] = ['equal', 'notEqual', 'less', 'lessEqual', 'greater', 'greaterEqual']
 const kinds: readonly ReduceKind[] = ['sum', 'maximum', 'minimum']
@@ -209,6 +211,11 @@ class Builder {
         x,
         x.type.shape.map((_, axis) => axis).filter(() => this.chance(0.5)),
       )
+    },
+    gather: () => {
+      const x = this.any()
+      if (x.type.shape.length === 0 || x.type.shape[0] === 0) return undefined
+      return gather(x, this.tensor('int32'))
     },
     reduce: () => {
       const kind = this.choose(kinds)

@@ -19,6 +19,7 @@ import {
   contract,
   convert,
   full,
+  gather,
   iota,
   multiply,
   pad,
@@ -84,6 +85,13 @@ const product = (lhs: Shape, rhs: Shape, axes: readonly (readonly number[])[]): 
       rhsContract: axes[3]!,
     }),
 })
+
+/** As a node that depends on no input. */
+const numbers = (list: readonly number[]): Node =>
+  concatenate(
+    list.map((x) => reshape(constant(x, 'float64'), [1])),
+    0,
+  )
 
 const cases: { readonly [O in Op]: readonly Case[] } = {
   input: [{ shapes: [[3]], f: (x) => x! }],
@@ -188,6 +196,12 @@ const cases: { readonly [O in Op]: readonly Case[] } = {
   reverse: [
     { shapes: [[3, 4, 5]], f: (x) => reverse(x!, [0, 2]) },
     { shapes: [[0]], f: (x) => reverse(x!, [0]) },
+  ],
+  // Rows taken twice, rows left out, numbers beyond the first and the last row.
+  gather: [
+    { shapes: [[3, 2, 2]], f: (x) => gather(x!, convert(numbers([-2, 0, 5, 0, 1, 9]), 'int32')) },
+    { shapes: [[4]], f: (x) => gather(multiply(x!, x!), reshape(convert(numbers([3, 3, 0, 2]), 'int32'), [2, 2])) },
+    { shapes: [[1, 3]], f: (x) => gather(x!, constant(0, 'int32')) },
   ],
   reduce: (['sum', 'maximum', 'minimum'] as const).flatMap((kind) => [
     { shapes: [[3, 5]], f: (x: Node) => reduce(kind, x, [1]) },

@@ -184,11 +184,11 @@ class FunctionPrinter {
     return (valueRows[s.op] as (x: Operation<ValueOp>) => string)(operation)
   }
 
-  #load({ value, buffer, index, stride }: Extract<Statement, { kind: 'load' }>): string {
+  #load({ value, buffer, index, stride, row }: Extract<Statement, { kind: 'load' }>): string {
     const types = this.#types
     const { lanes } = value.type
     const base = this.#buffers.get(buffer)!
-    const at = this.#affine(index)
+    const at = row ? `${this.#affine(index)} + v${row.start.id}` : this.#affine(index)
     if (lanes === 1) return `${base}[${at}]`
     if (stride === 0) return splat(`${base}[${at}]`, value.type, types, this.#masks)
     const element = elementIn(value.type, this.#masks)

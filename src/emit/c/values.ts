@@ -253,6 +253,8 @@ export const valueRows: { readonly [O in ValueOp]: Row<O> } = {
     return `${from(`((${to(x.names[0]!)} >> ${f.shift}) & ${f.field}) | ${base}`)} - ${off}`
   }),
   mantissa: float((x, f, to, from) => from(`(${to(x.names[0]!)} & ${f.low}) | ${f.one}`)),
+  rowStart: ({ names: [a], attrs: { extent, stride } }) =>
+    `(${a} < 0 ? 0 : ${a} < ${extent - 1} ? ${a} : ${extent - 1}) * ${stride}`,
   toBits: (x) => (x.type.lanes === 1 ? `${bits(x.types, 'f32')}(${x.names[0]})` : `(${name(x)})${x.names[0]}`),
   fromBits: (x) => (x.type.lanes === 1 ? `${fromBits(x.types, 'f32')}(${x.names[0]})` : `(${name(x)})${x.names[0]}`),
 }

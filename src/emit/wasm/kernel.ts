@@ -155,7 +155,12 @@ class KernelEmitter {
       }
       case 'load': {
         const { pointer, offset } = this.#plan.address(statement)
-        load(code, statement.buffer, statement.value.type, statement.stride, () => this.#pointer(pointer), offset)
+        const { row, buffer } = statement
+        const push = () => {
+          this.#pointer(pointer)
+          if (row) this.#addRow(row.start, byteSize[buffer.dtype])
+        }
+        load(code, buffer, statement.value.type, statement.stride, push, offset)
         break
       }
       case 'index': {
@@ -172,6 +177,16 @@ class KernelEmitter {
       case 'get':
         code.get(this.#variables.get(statement.variable)!)
     }
+  }
+
+  /** Adds so many elements to the address on the stack. */
+  #addRow(start: Value, bytes: number): void {
+    this.#push(start)
+    if (bytes > 1) {
+      this.#code.i32(Math.log2(bytes))
+      this.#code.instruction('i32.shl')
+    }
+    this.#code.instruction('i32.add')
   }
 
   #pointer(pointer: Pointer): void {

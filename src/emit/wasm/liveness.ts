@@ -65,10 +65,15 @@ export function liveness(kernel: Kernel): Liveness {
         if (!used) continue
         const moves = movable(statement, used, block, after)
         if (moves) inline[statement.value.id] = true
-        if (statement.kind !== 'let') continue
+        const operands =
+          statement.kind === 'let'
+            ? statement.operands
+            : statement.kind === 'load' && statement.row
+              ? [statement.row.start]
+              : []
         const position = moves ? used.position : i
         const depth = moves ? used.depth + 1 : 1
-        for (const operand of statement.operands) use(operand, block, position, depth)
+        for (const operand of operands) use(operand, block, position, depth)
       } else if (statement.kind === 'loop') {
         const inside = walk(statement.body)
         if (inside.store !== Number.POSITIVE_INFINITY) after.store = i

@@ -322,6 +322,25 @@ export const valueRows: { readonly [O in ValueOp]: Row<O> } = {
   pow2: floatBits(pow2),
   exponent: floatBits(exponent),
   mantissa: floatBits(mantissa),
+  rowStart: (code, x) => {
+    const { extent, stride } = x.attrs
+    const number = code.allocate('i32')
+    const bound = (limit: number, keeps: Instruction) => {
+      code.set(number)
+      code.get(number)
+      code.i32(limit)
+      code.get(number)
+      code.i32(limit)
+      code.instruction(keeps)
+      code.instruction('select')
+    }
+    x.push(0)
+    bound(0, 'i32.gt_s')
+    bound(extent - 1, 'i32.lt_s')
+    code.i32(stride)
+    code.instruction('i32.mul')
+    code.release(number)
+  },
   toBits: (code, x) => {
     x.push(0)
     if (x.type.lanes === 1) code.instruction('i32.reinterpret_f32')
