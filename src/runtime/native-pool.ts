@@ -1,7 +1,7 @@
 /**
  * @file The threads of native code: one pool for the process, in C of its own that every program's code calls.
- * Out: the address of `pool(work, table, threads, habit)`, which calls work(table, thread, team) on so many threads at
- * once, the caller being thread 0, and returns when all are done.
+ * Out: the address of `pool(work, table, threads, habit, steps)`, which calls work(table, thread, team) on so many threads
+ * at once, the caller being thread 0, and returns when all are done; the work makes so many steps.
  *
  * Who waits looks again and again for a while, then sleeps: waiting costs nothing while a step is under way, and a busy
  * neighbour gets the processor otherwise. A neighbour may keep one thread from its part while the others wait: where
@@ -125,8 +125,8 @@ static Index hire(Index wanted) {
   return hired;
 }
 
-/* What a program remembers, in nanoseconds: its best call alone (0: not known), calls to make alone from now on and how
-   many they were the last time; of its latest calls together how many, how long, and how often threads slept. */
+/* What a program remembers, in nanoseconds a step: its best call alone (0: not known), steps to make alone from now on and
+   how many they were the last time; of its latest calls together how many, how long, and how often threads slept. */
 typedef struct Habit { long alone, left, last, calls, time, sleeps; } Habit;
 
 static void work_alone(Work work, char **table) {
@@ -136,9 +136,9 @@ static void work_alone(Work work, char **table) {
 
 /* After some calls together, if threads slept: alone three times to compare, then longer and longer while that is
    faster, up to a quarter of a second. */
-static void reconsider(Habit *habit) {
+static void reconsider(Habit *habit, Index steps) {
   if (habit->calls < 16) return;
-  if (habit->sleeps > 0 && habit->alone == 0) habit->left = 3;
+  if (habit->sleeps > 0 && habit->alone == 0) habit->left = 3 * steps;
   else if (habit->sleeps > 0 && habit->time / habit->calls > habit->alone + habit->alone / 16) {
     long most = 250000000L / habit->alone;
     long next = habit->last ? 2 * habit->last : 32;
@@ -161,7 +161,7 @@ static void work_together(Work work, char **table, Index threads) {
   if (team.threads > 1) wait_for_all(team.threads);
 }
 
-static void pool(Work work, char **table, Index threads, Habit *habit) {
+static void pool(Work work, char **table, Index threads, Habit *habit, Index steps) {
   static pthread_mutex_t busy = PTHREAD_MUTEX_INITIALIZER;
   if (pthread_mutex_trylock(&busy) != 0) {
     work_alone(work, table);
@@ -169,17 +169,17 @@ static void pool(Work work, char **table, Index threads, Habit *habit) {
   }
   long start = nanoseconds();
   if (habit->left > 0) {
-    habit->left--;
+    habit->left -= steps;
     work_alone(work, table);
-    long time = nanoseconds() - start;
+    long time = (nanoseconds() - start) / steps;
     if (habit->alone == 0 || time < habit->alone) habit->alone = time;
   } else {
     slept = 0;
     work_together(work, table, threads);
     habit->calls++;
-    habit->time += nanoseconds() - start;
+    habit->time += (nanoseconds() - start) / steps;
     habit->sleeps += slept;
-    reconsider(habit);
+    reconsider(habit, steps);
   }
   pthread_mutex_unlock(&busy);
 }

@@ -74,7 +74,7 @@ class WasmProgram implements Runnable {
       tableOf = this
     }
     binding.copyIn(inputs)
-    this.#call(binding.arena)
+    this.#call(binding.arena, 1)
     return binding.copyOut(results)
   }
 
@@ -87,30 +87,30 @@ class WasmProgram implements Runnable {
     // The call moves addresses in the table.
     tableOf = undefined
     for (let step = 0; step < steps; step++) binding.copyIn(inputs[step]!, step)
-    this.#call(binding.arena)
+    this.#call(binding.arena, steps)
     return inputs.map((_, step) => binding.copyOut(results, step))
   }
 
-  #call(table: number): void {
-    if (this.#shared) this.#share(this.#shared, table)
+  #call(table: number, steps: number): void {
+    if (this.#shared) this.#share(this.#shared, table, steps)
     else this.#run(table)
   }
 
   /** On all threads, if they are ready, and if it is worth it. */
-  #share(program: SharedProgram, table: number): void {
+  #share(program: SharedProgram, table: number, steps: number): void {
     const start = performance.now()
     const alone = this.#spent < sharing.afterMs || this.#habit.prefersAlone
     const team = alone ? 1 : pool!.team(program, this.#threads)
     if (team > 1) {
       const sleeps = pool!.run(program, table, team)
       sharing.calls++
-      this.#habit.together(performance.now() - start, sleeps)
+      this.#habit.together((performance.now() - start) / steps, steps, sleeps)
       return
     }
     this.#run(table)
     const ms = performance.now() - start
     this.#spent += ms
-    if (this.#habit.prefersAlone) this.#habit.alone(ms)
+    if (this.#habit.prefersAlone) this.#habit.alone(ms / steps, steps)
   }
 
   time(inputs: readonly (TypedArray | undefined)[]): number[] {

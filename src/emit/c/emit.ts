@@ -103,9 +103,9 @@ function printShare(p: number, launches: Program['launches'], pointers: number):
     '    WAIT();',
     '  }',
     '}',
-    `void share${p}(char **t, Index threads, void (*pool)(void (*)(char **, Index, const Team *), char **, Index, long *)) {`,
+    `void share${p}(char **t, Index threads, void (*pool)(void (*)(char **, Index, const Team *), char **, Index, long *, Index)) {`,
     '  static long habit[6];',
-    `  pool(thread${p}, t, threads, habit);`,
+    `  pool(thread${p}, t, threads, habit, (Index)t[${2 * pointers}]);`,
     '}',
   ].join('\n')
 }
