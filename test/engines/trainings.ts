@@ -1,0 +1,153 @@
+/**
+ * @file Trainings for the bit matrix: the benchmark's workloads, in shapes small enough for the interpreter that still cross
+ * tiles, panels, lanes and segments. In: a network, a loss, an optimizer. Out: a traced step, as data.
+ */
+import type { DType, TypedArray } from '../../src/base/dtype.js'
+import type { Shape } from '../../src/base/shape.js'
+import type { Graph } from '../../src/graph/node.js'
+import { backpropagate, gather, initialize, loss, nn, optim, Tensor, tensor, variable } from '../../src/index.js'
+import type { Updates } from '../../src/lower/lower.js'
+import type { ModuleParts } from '../../src/nn/module.js'
+import type { OptimizerSpec } from '../../src/optim/optimizer.js'
+import { RandomGenerator } from '../../src/trace/random.js'
+import { Trace } from '../../src/trace/trace.js'
+import { leafValues, TensorValue } from '../../src/trace/value.js'
+
+export interface Traced {
+  readonly graph: Graph
+  readonly updates: Updates
+  /** Of each input that is no argument: its first values. */
+  readonly initial: readonly ({ readonly dtype: DType; readonly data: TypedArray } | undefined)[]
+  /** How many of the outputs are results. */
+  readonly results: number
+}
+
+export interface Training {
+  readonly name: string
+  trace(): Traced
+  /** The arguments of each step. */
+  steps(count: number): TypedArray[][]
+}
+
+interface Parts {
+  readonly name: string
+  readonly net: () => unknown
+  readonly loss: (output: Tensor, target: Tensor) => Tensor
+  readonly optimizer: OptimizerSpec
+  readonly input: Shape
+  /** Labels of so many classes, or numbers of this shape. */
+  readonly target: number | Shape
+  /** Samples that the program holds: arguments are their numbers, and are taken beyond the last one too. */
+  readonly held?: number
+}
+
+const wave = (length: number, from: number) => Float32Array.from({ length }, (_, i) => Math.sin(1.7 * i + 0.3 * from))
+const size = (shape: Shape) => shape.reduce((n, extent) => n * extent, 1)
+
+function training(parts: Parts): Training {
+  const [batch] = parts.input as readonly [number]
+  const targets = (count: number, from: number): TypedArray =>
+    typeof parts.target === 'number'
+      ? Int32Array.from({ length: count }, (_, i) => (i * i + from) % (parts.target as number))
+      : wave(count * (size(parts.target) / batch), from + 50)
+  const types = parts.held
+    ? [{ dtype: 'int32', shape: [batch] } as const]
+    : [
+        { dtype: 'float32', shape: parts.input } as const,
+        typeof parts.target === 'number'
+          ? ({ dtype: 'int32', shape: [batch] } as const)
+          : ({ dtype: 'float32', shape: parts.target } as const),
+      ]
+  return {
+    name: parts.name,
+    trace() {
+      const net = parts.net() as ModuleParts & ((x: Tensor) => Tensor)
+      initialize(net, { seed: 3 })
+      const optimizer = parts.optimizer.init(net)
+      const width = size(parts.input) / batch
+      const samples = parts.held ?? 0
+      const bytes = Uint8Array.from({ length: samples * width }, (_, i) => (i * 37) % 251)
+      const held = variable(tensor(bytes, { shape: [samples, ...parts.input.slice(1)] }))
+      const labels = variable(tensor(targets(samples, 0) as Int32Array<ArrayBuffer>, { shape: [samples] }))
+      const trace = new Trace({ training: true, random: new RandomGenerator(11) })
+      const traced = trace.record(() => {
+        const [first, second] = types.map(({ dtype, shape }) => new Tensor(trace.argument(dtype, shape), trace))
+        const x = parts.held
+          ? gather(held.value, first as Tensor)
+              .cast('float32')
+              .mul(1 / 250)
+          : first!
+        const y = parts.held ? gather(labels.value, first as Tensor) : second!
+        const error = parts.loss(net(x as Tensor), y as Tensor)
+        optimizer.update(backpropagate(error as never, net))
+        return [TensorValue.nodeOf(error)]
+      })
+      const inputs = new Map(
+        traced.bindings.flatMap((binding, i) => (binding.kind === 'variable' ? [[binding.variable, i] as const] : [])),
+      )
+      return {
+        graph: traced.graph,
+        updates: new Map(traced.updates.map((one, i) => [traced.results + i, inputs.get(one)!])),
+        initial: traced.bindings.map((binding) => {
+          if (binding.kind === 'argument') return undefined
+          if (binding.kind === 'variable')
+            return { dtype: binding.variable.dtype, data: binding.variable.storage.read() }
+          return { dtype: binding.leaf.type.dtype, data: leafValues(binding.leaf).slice() as TypedArray }
+        }),
+        results: traced.results,
+      }
+    },
+    steps: (count) =>
+      Array.from({ length: count }, (_, i) => {
+        const { held } = parts
+        return held
+          ? [Int32Array.from({ length: batch }, (_, j) => ((j * 7 + i * 13) % (held + 6)) - 3)]
+          : [wave(size(parts.input), i), targets(batch, i)]
+      }),
+  }
+}
+
+export const trainings: readonly Training[] = [
+  training({
+    name: 'W1: tanh, squared error, SGD',
+    net: () => nn.sequential(nn.linear(13, 32), nn.tanh, nn.linear(32, 1)),
+    loss: loss.meanSquaredError as never,
+    optimizer: optim.sgd({ learningRate: 0.01 }),
+    input: [16, 13],
+    target: [16, 1],
+  }),
+  training({
+    name: 'W2: ReLU, cross-entropy, Adam',
+    net: () => nn.sequential(nn.linear(67, 41), nn.relu, nn.linear(41, 24), nn.relu, nn.linear(24, 10)),
+    loss: loss.crossEntropy as never,
+    optimizer: optim.adam({ learningRate: 0.001 }),
+    input: [32, 67],
+    target: 10,
+  }),
+  training({
+    name: 'W3: deeper, k over one segment, dropout, clipping, decay',
+    net: () =>
+      nn.sequential(nn.linear(530, 37), nn.relu, nn.dropout(0.2), nn.linear(37, 40), nn.relu, nn.linear(40, 10)),
+    loss: loss.crossEntropy as never,
+    optimizer: optim.chain(optim.clipByGlobalNorm(0.5), optim.adamW({ learningRate: 0.01, weightDecay: 0.05 })),
+    input: [9, 530],
+    target: 10,
+  }),
+  training({
+    name: 'a batch over one segment, momentum, L1',
+    net: () => nn.sequential(nn.linear(5, 7), nn.sigmoid, nn.linear(7, 2)),
+    loss: loss.meanAbsoluteError as never,
+    optimizer: optim.momentum({ learningRate: 0.05 }),
+    input: [600, 5],
+    target: [600, 2],
+  }),
+  training({
+    name: 'bytes gathered by number, GELU, Adagrad',
+    net: () => nn.sequential(nn.linear(70, 33), nn.gelu, nn.linear(33, 17)),
+    loss: loss.crossEntropy as never,
+    optimizer: optim.adagrad({ learningRate: 0.01 }),
+    input: [21, 70],
+    target: 17,
+    held: 50,
+  }),
+]
