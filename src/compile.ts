@@ -219,7 +219,7 @@ function programOf(c: Compilation, runnable: Runnable, compileTimes: ReadonlyMap
   if (debugLevel() >= 1) {
     const total = [...compileTimes.values()].reduce((sum, t) => sum + t, 0)
     console.error(
-      `gradus: compiled ${plan.launches.length} kernels for ${c.engine.name} in ${total.toFixed(1)} ms, arena ${plan.arenaBytes} bytes`,
+      `gradus: compiled ${plan.launches.length} kernels for ${c.engine.name} in ${total.toFixed(1)} ms, arena ${plan.arenaBytes} bytes (${plan.liveBytes} live at once)`,
     )
   }
   return {
@@ -282,5 +282,5 @@ export function printPlan(plan: Plan): string {
     ({ kernel, slots, shared, wait }) =>
       `${wait ? '  wait\n' : ''}  ${plan.kernels[kernel]!.name}(${slots.map((slot) => `s${slot}`).join(', ')})${shared ? ' shared' : ''}`,
   )
-  return [`arena ${plan.arenaBytes} bytes`, ...lines, ...launches].join('\n')
+  return [`arena ${plan.arenaBytes} bytes, ${plan.liveBytes} live at once`, ...lines, ...launches].join('\n')
 }

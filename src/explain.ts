@@ -5,8 +5,8 @@
  */
 import { byteSize } from './base/dtype.js'
 import type { Program } from './compile.js'
+import { touchedBytes } from './kernel/traffic.js'
 import { type MachinePeak, machinePeak } from './runtime/peak.js'
-import { trafficOf } from './runtime/wasm.js'
 
 export interface KernelExplanation extends Partial<KernelTime> {
   readonly name: string
@@ -50,8 +50,12 @@ export interface Explanation {
   readonly peak?: PeakExplanation
   /** Memory of intermediate values, arguments and results: fixed before the first step. */
   readonly arenaBytes: number
-  /** Memory of Variables and captured tensors that the program uses. */
-  readonly variableBytes: number
+  /** What of the arena must be there at once, whatever is placed where: the least that these kernels need. */
+  readonly liveBytes: number
+  /** Memory of Variables that the program updates: parameters, moments, counters. */
+  readonly updatedBytes: number
+  /** Memory of what it only reads: other Variables, captured tensors, data that it holds. */
+  readonly heldBytes: number
   /** Milliseconds each pass of the compiler took. */
   readonly compileTimes: { readonly [pass: string]: number }
   toString(): string
@@ -63,12 +67,20 @@ export function explain(program: Program, seconds: readonly number[] | undefined
   const whole = seconds?.reduce((sum, time) => sum + time, 0)
   const kernels = plan.launches.map(({ kernel, slots }, i): KernelExplanation => {
     const { name, flops, buffers } = plan.kernels[kernel]!
-    const bytes = trafficOf(plan, i)
+    const touched = touchedBytes(plan.kernels[kernel]!)
+    // What is updated is read and written.
+    const bytes = touched.reduce((sum, size, b) => sum + size * (buffers[b]!.access === 'update' ? 2 : 1), 0)
     if (!seconds || !peak || whole === undefined) return { name, flops, bytes }
-    const places = new Map(slots.map((slot, b) => [slot, byteSize[buffers[b]!.dtype] * buffers[b]!.length]))
+    const places = new Map(slots.map((slot, b) => [slot, touched[b]!]))
     const workingSet = [...places.values()].reduce((sum, size) => sum + size, 0)
     return { name, flops, bytes, ...timeOf({ flops, bytes, workingSet }, seconds[i]!, whole, peak) }
   })
+  const written = new Set(plan.outputs)
+  const outsideBytes = (updated: boolean) =>
+    plan.slots.reduce((sum, slot, i) => {
+      const counts = slot.kind === 'outside' && written.has(i) === updated
+      return sum + (counts ? slot.length * byteSize[slot.dtype] : 0)
+    }, 0)
   const total = (of: (kernel: KernelExplanation) => number) => kernels.reduce((sum, kernel) => sum + of(kernel), 0)
   const explanation = {
     engine: program.engine,
@@ -78,10 +90,9 @@ export function explain(program: Program, seconds: readonly number[] | undefined
     bytes: total((kernel) => kernel.bytes),
     ...(peak ? { seconds: whole!, peak: peakOf(peak) } : {}),
     arenaBytes: plan.arenaBytes,
-    variableBytes: plan.slots.reduce(
-      (sum, slot) => sum + (slot.kind === 'outside' ? slot.length * byteSize[slot.dtype] : 0),
-      0,
-    ),
+    liveBytes: plan.liveBytes,
+    updatedBytes: outsideBytes(true),
+    heldBytes: outsideBytes(false),
     compileTimes: Object.fromEntries(program.compileTimes),
     toString: () => explanationTable(explanation),
   }
@@ -178,9 +189,19 @@ function explanationTable(e: Explanation): string {
     ...text.slice(1, -1),
     rule,
     text[text.length - 1]!,
-    `${e.engine}, ${e.numerics} multiply-adds; arena ${bytesText(e.arenaBytes)}, variables ${bytesText(e.variableBytes)}; compiled in ${compile.toFixed(0)} ms`,
+    `${e.engine}, ${e.numerics} multiply-adds; compiled in ${compile.toFixed(0)} ms`,
+    memoryText(e),
     ...(e.peak ? [peakText(e.peak)] : []),
   ].join('\n')
+}
+
+/** 'memory 12.3 MiB: parameters and moments 10.1 MiB, arena 2.2 MiB (2.1 MiB live at once)' */
+export function memoryText(e: Pick<Explanation, 'arenaBytes' | 'liveBytes' | 'updatedBytes' | 'heldBytes'>): string {
+  const held = e.heldBytes >= 1024 ? `, data and constants ${bytesText(e.heldBytes)}` : ''
+  return (
+    `memory ${bytesText(e.updatedBytes + e.arenaBytes + e.heldBytes)}: parameters and moments ${bytesText(e.updatedBytes)}, ` +
+    `arena ${bytesText(e.arenaBytes)} (${bytesText(e.liveBytes)} live at once)${held}`
+  )
 }
 
 const timeCells = ({ seconds, share, flopsPerSecond, bytesPerSecond, peakShare, bound }: KernelTime): string[] => [

@@ -38,6 +38,8 @@ export interface Plan {
   /** Slot of each graph output. Those of updates are the variable's own. */
   readonly outputs: readonly number[]
   readonly arenaBytes: number
+  /** What the arena must hold at once at some launch, whatever is placed where: no plan of these launches has less. */
+  readonly liveBytes: number
 }
 
 const alignment = 64
@@ -104,6 +106,7 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
     if (!updates.has(i) && !slotOf.has(node)) live(node, launches.length)
   })
   const arenaBytes = placeByLifetime(lives, slots, slotOf)
+  const liveBytes = mostAlive(lives, launches.length)
   const placed = launches.map(({ kernel, owners }) => ({ kernel, slots: owners.map((owner) => slotOf.get(owner)!) }))
   const shares = schedule(kernels, placed, slots, lowered.target, least)
   const plan: Plan = {
@@ -115,10 +118,29 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
       updates.has(i) ? slotOf.get(graph.inputs[updates.get(i)!]!)! : slotOf.get(node)!,
     ),
     arenaBytes,
+    liveBytes,
   }
   verifyUpdates(lowered, inPlace)
   return plan
 }
+
+/** The most bytes that live at one launch; inputs and results have times of their own, before and after. */
+function mostAlive(lives: ReadonlyMap<Node | Argument, { from: number; to: number }>, launches: number): number {
+  const change = new Array<number>(launches + 3).fill(0)
+  for (const [owner, { from, to }] of lives) {
+    const { dtype, length } = extentOf(owner)
+    change[from + 1]! += length * byteSize[dtype]
+    change[to + 2]! -= length * byteSize[dtype]
+  }
+  let [alive, most] = [0, 0]
+  for (const by of change) most = Math.max(most, (alive += by))
+  return most
+}
+
+const extentOf = (owner: Node | Argument): { readonly dtype: DType; readonly length: number } =>
+  'op' in owner
+    ? { dtype: owner.type.dtype, length: sizeOf(owner.type.shape) }
+    : (owner as { dtype: DType; length: number })
 
 /** Greatest first, each at the lowest place free during its life. */
 function placeByLifetime<O extends Node | Argument>(
@@ -135,10 +157,7 @@ function placeByLifetime<O extends Node | Argument>(
   const placed: Placed[] = []
   let total = 0
   const wanted = [...lives].map(([owner, life]) => {
-    const { dtype, length } =
-      'op' in owner
-        ? { dtype: owner.type.dtype, length: sizeOf(owner.type.shape) }
-        : (owner as { dtype: DType; length: number })
+    const { dtype, length } = extentOf(owner)
     return { owner, life, dtype, length, bytes: Math.ceil((length * byteSize[dtype]) / alignment) * alignment }
   })
   for (const { owner, life, dtype, length, bytes } of wanted.sort((a, b) => b.bytes - a.bytes)) {

@@ -2,7 +2,7 @@
  * @file The WebAssembly engine: a plan becomes one module over the shared heap; a call copies arguments in, runs every
  * kernel, and copies results out. Where launches are shared, the pool's workers have the same module.
  */
-import { byteSize, type TypedArray } from '../base/dtype.js'
+import type { TypedArray } from '../base/dtype.js'
 import type { Storage } from '../base/storage.js'
 import { emitModule } from '../emit/wasm/emit.js'
 import { compileModule } from '../emit/wasm/features.js'
@@ -139,13 +139,4 @@ class WasmProgram implements Runnable {
 /** Called by engines that use the arena without a table in it. */
 export function forgetTable(): void {
   tableOf = undefined
-}
-
-/** Bytes a launch reads and writes, each buffer once. */
-export function trafficOf(plan: Plan, launch: number): number {
-  const { kernel } = plan.launches[launch]!
-  return plan.kernels[kernel]!.buffers.reduce(
-    (sum, { dtype, length, access }) => sum + byteSize[dtype] * length * (access === 'update' ? 2 : 1),
-    0,
-  )
 }

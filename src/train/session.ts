@@ -6,6 +6,7 @@ import { ValueError } from '../base/errors.js'
 import { batchSizeOf, permutation } from '../data/batches.js'
 import { checkLabels, type Dataset, sampleCount, splitIndices, subset } from '../data/column.js'
 import { converted, datasetOf, valueType } from '../data/source.js'
+import { memoryText } from '../explain.js'
 import { crossEntropy } from '../loss/cross-entropy.js'
 import type { Metric } from '../metrics/metric.js'
 import { initialize } from '../nn/module.js'
@@ -33,6 +34,8 @@ interface Prepared {
   readonly validation: Dataset | undefined
   readonly optimizer: Optimizer | undefined
   readonly feed: Feed
+  /** What a step needs, in words. */
+  readonly memory: string | undefined
   readonly steps: Steps
   /** How many to make in one call; always one of the user's own. */
   readonly calls: CallSize | undefined
@@ -86,7 +89,7 @@ export class Session {
     try {
       prepared = this.#prepare()
       const evaluator = prepared.validation && new Evaluator(this.#net, this.#options.loss, this.#metrics)
-      this.#progress?.start?.({ epochs: this.#limit, batches: prepared.batches })
+      this.#progress?.start?.({ epochs: this.#limit, batches: prepared.batches, memory: prepared.memory })
       while (done.length < this.#limit) {
         const epoch = await this.#epoch(done.length + 1, prepared, evaluator)
         if (!epoch) return
@@ -179,15 +182,15 @@ export class Session {
     if (own) {
       const step = ownStep(own, train)
       const steps: Steps = (list) => list.map(step)
-      return { ...common, feed: new Feed(train, false), steps, calls: undefined }
+      return { ...common, feed: new Feed(train, false), memory: undefined, steps, calls: undefined }
     }
     const feed = new Feed(train)
     const random = new RandomGenerator(this.#seed)
     const program = trainingProgram(net, train, feed, loss!, optimizer!, this.#metrics, random)
     // Both programs are made before the first step: the last, smaller batch must not be a surprise.
     const rest = count - (batches - 1) * size
-    for (const one of new Set([size, rest])) program.explain(feed.batches(undefined, [[0, one]])[0]!)
-    return { ...common, feed, steps: (list) => program.each(list), calls: new CallSize() }
+    const [whole] = [...new Set([size, rest])].map((one) => program.explain(feed.batches(undefined, [[0, one]])[0]!))
+    return { ...common, feed, memory: memoryText(whole!), steps: (list) => program.each(list), calls: new CallSize() }
   }
 
   #data(): { train: Dataset; validation: Dataset | undefined } {

@@ -263,7 +263,7 @@ describe('gradus profile', () => {
     expect(sgd.flops).toBeGreaterThan(3 * 2 * 16 * 40 * 24)
     const adam = JSON.parse((await gradus([...args, '--engine', 'interpreter', '--json'])).out)
     expect(adam.engine).toBe('interpreter')
-    expect(adam.variableBytes).toBeGreaterThan(2 * sgd.variableBytes)
+    expect(adam.updatedBytes).toBeGreaterThan(2 * sgd.updatedBytes)
   })
 
   test('digits, and the prediction of a model', async () => {
@@ -274,7 +274,7 @@ describe('gradus profile', () => {
       network: { inputs: [28, 28], hidden: [32] },
     })
     const model = JSON.parse((await gradus(['profile', 'model', '--batch-size', '8', '--json'])).out)
-    expect(model).toMatchObject({ what: 'a prediction', batchSize: 8, variableBytes: 4 * (6 * 16 + 16 + 16 * 3 + 3) })
+    expect(model).toMatchObject({ what: 'a prediction', batchSize: 8, heldBytes: 4 * (6 * 16 + 16 + 16 * 3 + 3) })
     for (const kernel of model.kernels)
       expect(kernel).toMatchObject({
         seconds: expect.any(Number),
