@@ -213,7 +213,7 @@ export class KernelScope {
 }
 
 /** How the start of a gather step's row is named among what is known: lanes along an axis that it does not move along. */
-export const rowKey = (step: GatherStep, stage: Stage): string => `row ${stage.steps[step.row]!.key} ${step.stride}`
+export const rowKey = (step: GatherStep, stage: Stage): string => `row ${stage.steps[step.row]!.key} ${step.extent} ${step.stride}`
 
 /** The step that reads a row's number, where it is the same all along an axis. */
 export function rowNumber(step: GatherStep, stage: Stage, along: number): AccessStep | undefined {
