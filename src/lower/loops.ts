@@ -8,9 +8,18 @@ import { type Affine, addAffine, affine, type Value, type Variable } from '../ke
 import { accumulate, accumulator, kindOf, segmentOf } from './accumulate.js'
 import { type Collapsed, collapse } from './collapse.js'
 import type { CopyGroup, LoopGroup } from './fuse.js'
-import { isChain } from './fuse.js'
-import { KernelScope, type Known, type LowerContext, type Lowered, lanesFor, rowKey, rowNumber } from './scope.js'
-import type { Stage, Step } from './stage.js'
+import { accesses, isChain } from './fuse.js'
+import {
+  KernelScope,
+  type Known,
+  type LowerContext,
+  type Lowered,
+  lanesFor,
+  neededSteps,
+  rowKey,
+  rowNumber,
+} from './scope.js'
+import type { Stage } from './stage.js'
 import { type Target, widths } from './target.js'
 import { combine } from './values.js'
 
@@ -141,9 +150,21 @@ function invariants(
   const along = outer.length
   const known: Known = new Map()
   const made = new Set(pass.stages.map((stage) => stage.root))
+  // Where rows begin comes first: what gives their numbers, one scalar each, is then needed no more.
+  const scalars: Known = new Map()
   for (const stage of pass.stages)
     for (const step of stage.steps) {
-      if (step.kind !== 'access' || known.has(step.key)) continue
+      const number = step.kind === 'gather' ? rowNumber(step, stage, along) : undefined
+      if (step.kind !== 'gather' || !number || known.has(rowKey(step, stage))) continue
+      if (accesses(number).some((read) => made.has(read.node))) continue
+      for (const [key, value] of ofThisRow(number, rowValues)) scalars.set(key, value)
+      const one = scope.evaluate(number, [...outer, affine(0)], 1, along, scalars)
+      known.set(rowKey(step, stage), scope.b.row(one, step.extent, step.stride).start)
+    }
+  for (const stage of pass.stages) {
+    const needed = neededSteps(stage, known)
+    for (const [i, step] of stage.steps.entries()) {
+      if (step.kind !== 'access' || known.has(step.key) || !needed.has(i)) continue
       const ready = rowValues.get(step.access.node)
       if (ready) known.set(step.key, scope.b.splat(ready, width))
       else if ((step.access.offset.coefficients[along] ?? 0) === 0 && !made.has(step.access.node)) {
@@ -155,18 +176,8 @@ function invariants(
         known.set(step.key, scope.b.splat(value, width))
       }
     }
-  for (const stage of pass.stages) for (const step of stage.steps) if (step.kind === 'gather') rowInvariant(step, stage)
-  return known
-
-  /** Where the row begins, if it is the same all along. */
-  function rowInvariant(step: Extract<Step, { kind: 'gather' }>, stage: Stage): void {
-    const number = rowNumber(step, stage, along)
-    const key = rowKey(step, stage)
-    if (!number || known.has(key) || !known.has(number.key)) return
-    const value = known.get(number.key)!
-    const one = value.type.lanes === 1 ? value : scope.b.extract(value, 0)
-    known.set(key, scope.b.row(one, step.extent, step.stride).start)
   }
+  return known
 }
 
 /** Element by element, ascending, in segments. */

@@ -19,7 +19,7 @@ import {
   type ValueDType,
 } from '../kernel/loop.js'
 import type { NumericsMode } from '../numerics/arithmetic.js'
-import type { Offset, Stage, Step } from './stage.js'
+import { type Offset, offsetsOf, type Stage, type Step } from './stage.js'
 import type { Target } from './target.js'
 import { elementwise, flopsOf } from './values.js'
 
@@ -41,7 +41,6 @@ export interface LowerContext {
   readonly needsMemory: (node: Node) => boolean
 }
 
-type AccessStep = Extract<Step, { kind: 'access' }>
 type GatherStep = Extract<Step, { kind: 'gather' }>
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -135,15 +134,17 @@ export class KernelScope {
   evaluate(stage: Stage, at: readonly Affine[], lanes: number, along: number, known: Known): Value {
     const { b } = this
     const values: Value[] = []
-    for (const step of stage.steps) {
+    const needed = neededSteps(stage, known)
+    for (const [i, step] of stage.steps.entries()) {
+      if (!needed.has(i)) continue
       let value = known.get(step.key)
       if (!value) {
         value = this.#step(stage, step, at, lanes, along, values, known)
         known.set(step.key, value)
       } else if (value.type.lanes !== lanes) value = b.splat(value, lanes)
-      values.push(value)
+      values[i] = value
     }
-    return values[values.length - 1]!
+    return values[stage.steps.length - 1]!
   }
 
   #step(
@@ -167,7 +168,7 @@ export class KernelScope {
         )
       }
       case 'gather':
-        return this.#gather(stage, step, at, lanes, along, values[step.row]!, known)
+        return this.#gather(stage, step, at, lanes, along, values[step.row], known)
       case 'constant': {
         const { dtype, value } = step.node.attrs
         return b.number(value, { dtype: loadedAs(dtype), lanes })
@@ -186,14 +187,14 @@ export class KernelScope {
     }
   }
 
-  /** Lanes of one row where they all have the same; else each lane's from a row of its own. */
+  /** Lanes of one row where they all have the same; else each lane's from a row of its own. `number`: unless it is known. */
   #gather(
     stage: Stage,
     step: GatherStep,
     at: readonly Affine[],
     lanes: number,
     along: number,
-    number: Value,
+    number: Value | undefined,
     known: Known,
   ): Value {
     const { b } = this
@@ -201,24 +202,44 @@ export class KernelScope {
     const index = this.place(step.access.offset, at)
     const stride = step.access.offset.coefficients[along] ?? 0
     const row = (one: Value): Row => b.row(one, step.extent, step.stride)
-    const ready = known.get(rowKey(step, stage))
-    if (ready) return b.load(buffer, index, lanes, stride, { start: ready, furthest: (step.extent - 1) * step.stride })
-    if (lanes === 1) return b.load(buffer, index, 1, 1, row(number))
-    if (rowNumber(step, stage, along)) return b.load(buffer, index, lanes, stride, row(b.extract(number, 0)))
+    const start = known.get(rowKey(step, stage))
+    if (start) return b.load(buffer, index, lanes, stride, { start, furthest: (step.extent - 1) * step.stride })
+    if (lanes === 1) return b.load(buffer, index, 1, 1, row(number!))
+    if (rowNumber(step, stage, along)) return b.load(buffer, index, lanes, stride, row(b.extract(number!, 0)))
     const each = Array.from({ length: lanes }, (_, lane) =>
-      b.load(buffer, addAffine(index, lane * stride), 1, 1, row(b.extract(number, lane))),
+      b.load(buffer, addAffine(index, lane * stride), 1, 1, row(b.extract(number!, lane))),
     )
     return each.slice(1).reduce((vector, value, i) => b.insert(vector, i + 1, value), b.splat(each[0]!, lanes))
   }
 }
 
 /** How the start of a gather step's row is named among what is known: lanes along an axis that it does not move along. */
-export const rowKey = (step: GatherStep, stage: Stage): string => `row ${stage.steps[step.row]!.key} ${step.extent} ${step.stride}`
+export const rowKey = (step: GatherStep, stage: Stage): string =>
+  `row ${stage.steps[step.row]!.key} ${step.extent} ${step.stride}`
 
-/** The step that reads a row's number, where it is the same all along an axis. */
-export function rowNumber(step: GatherStep, stage: Stage, along: number): AccessStep | undefined {
-  const number = stage.steps[step.row]!
-  return number.kind === 'access' && (number.access.offset.coefficients[along] ?? 0) === 0 ? number : undefined
+/** The places of the steps that a stage's value, or that of another step, takes; not what only leads to something known. */
+export function neededSteps(stage: Stage, known: Known, last = stage.steps.length - 1): Set<number> {
+  const needed = new Set([last])
+  // Operands stand before what uses them.
+  for (let i = last; i >= 0; i--) {
+    const step = stage.steps[i]!
+    if (!needed.has(i) || known.has(step.key)) continue
+    if (step.kind === 'op') for (const operand of step.operands) needed.add(operand)
+    else if (step.kind === 'gather' && !known.has(rowKey(step, stage))) needed.add(step.row)
+  }
+  return needed
+}
+
+/** A stage that computes the number of a gather step's row, where that is the same all along an axis. */
+export function rowNumber(step: GatherStep, stage: Stage, along: number): Stage | undefined {
+  const needed = [...neededSteps(stage, new Map(), step.row)].sort((a, b) => a - b)
+  const steps = needed.map((i): Step => {
+    const one = stage.steps[i]!
+    if (one.kind === 'op') return { ...one, operands: one.operands.map((operand) => needed.indexOf(operand)) }
+    return one.kind === 'gather' ? { ...one, row: needed.indexOf(one.row) } : one
+  })
+  const number: Stage = { ...stage, steps }
+  return offsetsOf(number).every((offset) => (offset.coefficients[along] ?? 0) === 0) ? number : undefined
 }
 
 /** Dtypes that pass through a stage's registers. */
