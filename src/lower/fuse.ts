@@ -189,7 +189,7 @@ function joinLoops(group: LoopGroup, stage: Stage): boolean {
     pass.stages.push(stage)
     return true
   }
-  if (inside.length === 0) return false
+  if (inside.length === 0 && !isRowScalar(group, stage)) return false
   // A pass of its own, in the same loop over rows.
   const first = group.passes[0]!
   let rows = 0
@@ -203,6 +203,17 @@ function joinLoops(group: LoopGroup, stage: Stage): boolean {
     }
   }
   return false
+}
+
+/**
+ * Whether a stage that reads nothing of the group gives one number a row and reads what the group reads: what comes of it
+ * and of the rows can then join too, as the weights of a loss do between its softmax and its gradient.
+ */
+function isRowScalar(group: LoopGroup, stage: Stage): boolean {
+  const { rows, passes } = group
+  if (stage.kind !== 'map' || rows === 0 || !sameList(stage.domain, passes[0]!.domain.slice(0, rows))) return false
+  const read = new Set(passes.flatMap((pass) => pass.stages.flatMap(accesses)).map(({ node }) => node))
+  return accesses(stage).some(({ node }) => read.has(node))
 }
 
 /** Whether a stage can stand in the innermost loop of a pass. */

@@ -10,6 +10,7 @@ import { KernelBuilder } from '../kernel/builder.js'
 import type { Buffer, Kernel } from '../kernel/loop.js'
 import { printKernel } from '../kernel/print.js'
 import { accesses, type Group } from './fuse.js'
+import { type Joinable, joinIndependent } from './join.js'
 import { type LoweredGraph, stagesOf } from './lower.js'
 import { type Least, schedule } from './schedule.js'
 import type { Argument } from './scope.js'
@@ -49,7 +50,7 @@ const alignment = 64
  * `least`: what is worth sharing among threads.
  */
 export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, least?: Least): Plan {
-  const { graph, updates, launches: bare } = lowered
+  const { graph, groups, updates, launches: bare } = lowered
   const inPlace = updatesInPlace(lowered)
   const kernels: Kernel[] = []
   // Kernels are compared by text, but only those that might be equal.
@@ -69,15 +70,27 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
 
   // Who owns which memory: a node, or one launch's scratch.
   type Owner = Node | Argument
-  const launches: { kernel: number; owners: Owner[] }[] = bare.map((launch) => ({
-    kernel: kernelIndex(launch.kernel),
+  const separate: Joinable<Owner>[] = bare.map((launch, i) => ({
+    kernel: launch.kernel,
     owners: launch.arguments.map((argument) => (argument.kind === 'node' ? argument.node : argument)),
+    plain: groups[i]!.kind === 'loops' || groups[i]!.kind === 'columns',
   }))
   for (const [output, input] of updates) {
     const node = graph.outputs[output]!
     if (inPlace.has(node)) continue
-    launches.push({ kernel: kernelIndex(copyKernel(node, lowered.target)), owners: [node, graph.inputs[input]!] })
+    const kernel = copyKernel(node, lowered.target)
+    separate.push({ kernel, owners: [node, graph.inputs[input]!], plain: true })
   }
+  const joined = joinIndependent(separate, (owner) => {
+    const replaced = 'op' in owner ? inPlace.get(owner) : undefined
+    return replaced === undefined ? owner : graph.inputs[replaced]!
+  })
+  verifyUpdates(
+    lowered,
+    joined.map(({ owners }) => new Set(owners)),
+    inPlace,
+  )
+  const launches = joined.map(({ kernel, owners }) => ({ kernel: kernelIndex(kernel), owners }))
 
   const slots: Slot[] = []
   const slotOf = new Map<Owner, number>()
@@ -120,7 +133,6 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
     arenaBytes,
     liveBytes,
   }
-  verifyUpdates(lowered, inPlace)
   return plan
 }
 
@@ -225,18 +237,20 @@ function readsOnlyOwnElement(group: Group, node: Node, old: Node): boolean {
 }
 
 /** Write-after-read on Variables: once the new value is written, nobody reads the old one. */
-function verifyUpdates({ graph, launches, updates }: LoweredGraph, inPlace: ReadonlyMap<Node, number>): void {
+function verifyUpdates(
+  { graph, updates }: LoweredGraph,
+  launches: readonly ReadonlySet<Node | Argument>[],
+  inPlace: ReadonlyMap<Node, number>,
+): void {
   for (const [output, input] of updates) {
     const node = graph.outputs[output]!
     if (!inPlace.has(node)) continue
     const old = graph.inputs[input]!
-    const has = (i: number, wanted: Node) =>
-      launches[i]!.arguments.some((argument) => argument.kind === 'node' && argument.node === wanted)
     let written = -1
-    for (let i = 0; i < launches.length; i++) {
-      if (written >= 0 && has(i, old))
+    for (const [i, owners] of launches.entries()) {
+      if (written >= 0 && owners.has(old))
         throw new VerifyError('plan', `launch ${i} reads a variable that launch ${written} has replaced`)
-      if (written < 0 && has(i, node)) written = i
+      if (written < 0 && owners.has(node)) written = i
     }
   }
 }

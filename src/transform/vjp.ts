@@ -257,7 +257,12 @@ function inverse(permutation: readonly number[]): number[] {
   return result
 }
 
-/** Row r: the sum of g's rows that were taken from row r, as a product with a matrix of zeros and ones. */
+/**
+ * Row r: the sum of g's rows that were taken from row r, as a product with a matrix of zeros and ones. In the product's
+ * order, the same in every engine, and differentiable again; but it costs rows · numbers · (elements of a row), where adding
+ * each row of g at its place would cost its elements once. That takes an operation of its own, worth having once tables are
+ * large. Where g is not finite, neither is any row: 0 · ∞ is NaN.
+ */
 function scatterRows(g: Node, x: Node, numbers: Node): Node {
   const [rows, ...rest] = x.type.shape as [number, ...number[]]
   const count = sizeOf(numbers.type.shape)

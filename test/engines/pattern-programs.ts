@@ -1,6 +1,6 @@
 /** @file Programs that fusion rearranges most; for the tests of each engine. */
 import type { TypedArray } from '../../src/base/dtype.js'
-import { allocate } from '../../src/base/dtype.js'
+import { allocate, isFloat } from '../../src/base/dtype.js'
 import { sizeOf } from '../../src/base/shape.js'
 import { type Graph, input, type Node } from '../../src/graph/node.js'
 import * as ops from '../../src/graph/ops.js'
@@ -99,18 +99,57 @@ export const patterns: { [name: string]: () => [Graph, number] } = {
     const error = ops.reduce('sum', ops.multiply(y, y), [0, 1])
     return [{ inputs: [x, w], outputs: [error, ...gradients(error, [w])] }, 4]
   },
+  'a batch of bytes by number, as floats': () => {
+    const [x, i] = [input('uint8', [20, 131]), input('int32', [7])]
+    const y = ops.convert(ops.gather(x, i), 'float32')
+    const scaled = ops.subtract(ops.multiply(y, ops.fullLike(y, 1 / 255)), ops.fullLike(y, 0.5))
+    return [{ inputs: [x, i], outputs: [scaled] }, 1]
+  },
+  'rows of tables of different lengths by the same numbers': () => {
+    const [x, y, i] = [f([17, 36]), f([3, 36]), input('int32', [5])]
+    return [{ inputs: [x, y, i], outputs: [ops.add(ops.gather(x, i), ops.gather(y, i))] }, 1]
+  },
+  'labels by number, and by numbers that are looked up': () => {
+    const [x, next, i] = [f([19]), input('int32', [11]), input('int32', [3, 5])]
+    return [{ inputs: [x, next, i], outputs: [ops.gather(x, i), ops.gather(x, ops.gather(next, i))] }, 1]
+  },
+  'rows by numbers that are computed': () => {
+    const [x, next, i] = [f([19, 4, 9]), input('int32', [11]), input('int32', [6])]
+    const two = ops.add(ops.gather(next, i), ops.full(2, 'int32', [6]))
+    return [{ inputs: [x, next, i], outputs: [ops.gather(x, two), ops.gather(ops.reshape(x, [19, 36]), i)] }, 2]
+  },
+  'rows across axes that trade places': () => {
+    const [x, i] = [f([9, 5, 33]), input('int32', [2, 6])]
+    return [{ inputs: [x, i], outputs: [ops.transpose(ops.gather(x, i), [3, 1, 0, 2])] }, 1]
+  },
+  'sums of rows by number, over rows and over numbers': () => {
+    const [x, i] = [f([9, 70]), input('int32', [8])]
+    const y = ops.gather(x, i)
+    return [{ inputs: [x, i], outputs: [ops.reduce('sum', y, [1]), ops.reduce('sum', y, [0])] }, 2]
+  },
+  'rows of what is computed before, and a softmax of them': () => {
+    const [x, i] = [f([9, 20]), input('int32', [8])]
+    return [{ inputs: [x, i], outputs: [softmax(ops.gather(ops.unary('exp', x), i))] }, 2]
+  },
+  'an embedding and its gradient': () => {
+    const [x, w, i] = [f([13, 16]), f([16, 20]), input('int32', [2, 7])]
+    const y = ops.unary('tanh', matmul(ops.reshape(ops.gather(x, i), [14, 16]), w))
+    const error = ops.reduce('sum', ops.multiply(y, y), [0, 1])
+    return [{ inputs: [x, w, i], outputs: [error, ...gradients(error, [x, w])] }, 7]
+  },
 }
 
 function one(x: Node, build: (x: Node) => Node, kernels: number): [Graph, number] {
   return [{ inputs: [x], outputs: [build(x)] }, kernels]
 }
 
-/** Seeded inputs between −2 and 2. */
+/** Seeded inputs between −2 and 2; integers between −20 and 20, so that numbers of rows are often none. */
 export function patternInputs(graph: Graph): TypedArray[] {
   const random = generator(7)
   return graph.inputs.map(({ type }): TypedArray => {
     const data = allocate(type.dtype, sizeOf(type.shape))
-    for (let i = 0; i < data.length; i++) data[i] = random() * 4 - 2
+    const span = isFloat(type.dtype) ? 4 : 40
+    for (let i = 0; i < data.length; i++) data[i] = (random() - 0.5) * span
     return data
   })
 }

@@ -12,6 +12,7 @@ import {
   concatenate,
   contract,
   convert,
+  gather,
   iota,
   pad,
   randomBits,
@@ -42,6 +43,32 @@ const randomFloats = (length: number, seed: number) => {
   const random = generator(seed)
   return Float32Array.from({ length }, () => random() * 2 - 1)
 }
+
+describe('gather', () => {
+  const table = ['float32', Float32Array.from({ length: 12 }, (_, i) => i), [3, 2, 2]] as const
+  test('whole rows; numbers below the first and beyond the last take those', () => {
+    const numbers = ['int32', Int32Array.of(2, -1, 0, 3, 2 ** 31 - 1, -(2 ** 31)), [2, 3]] as const
+    const rows = run((x, i) => gather(x!, i!), [table, numbers])
+    expect([...rows]).toEqual([2, 0, 0, 2, 2, 0].flatMap((row) => [0, 1, 2, 3].map((j) => 4 * row + j)))
+  })
+  test('shapes: a scalar takes one row, none takes none', () => {
+    const shapeOf = (x: readonly number[], i: readonly number[]) => {
+      const { type } = gather(input('uint8', x), input('int32', i))
+      expect(type.dtype).toBe('uint8')
+      return type.shape
+    }
+    expect(shapeOf([5, 3], [])).toEqual([3])
+    expect(shapeOf([5], [2, 4])).toEqual([2, 4])
+    expect(shapeOf([5, 0, 2], [4])).toEqual([4, 0, 2])
+    expect(shapeOf([5, 2], [0])).toEqual([0, 2])
+  })
+  test('what it refuses', () => {
+    const numbers = input('int32', [2])
+    expect(() => gather(input('float32', []), numbers)).toThrow(/gather: \[\] has no rows to choose from/)
+    expect(() => gather(input('float32', [0, 4]), numbers)).toThrow(/gather: \[0,4\] has no rows to choose from/)
+    expect(() => gather(input('float32', [4]), input('float32', [2]))).toThrow(/by int32, not float32.*cast\('int32'\)/)
+  })
+})
 
 describe('order', () => {
   test('a chain: ascending from the identity within 512, segments added in ascending order', () => {

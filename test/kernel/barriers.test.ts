@@ -55,6 +55,19 @@ test('the first thread does not wait for itself, others wait for it', () => {
   expect(waits(serial)).toEqual([2])
 })
 
+test('a row that is chosen as the program runs may be any of them', () => {
+  const rows = (b: KernelBuilder, x: Buffer, y: Buffer, first: number, extent: number) => {
+    copy(b, y, x, 32, 64)
+    b.loop({ stop: 8, parallel: true }, (i) => {
+      const number = b.number(0, { dtype: 'int32', lanes: 1 })
+      b.store(y, i, b.load(x, addAffine(i, first), 1, 1, b.row(number, extent, 8)))
+    })
+  }
+  expect(waits((b, x, y) => rows(b, x, y, 0, 4))).toEqual([])
+  expect(waits((b, x, y) => rows(b, x, y, 0, 5))).toEqual([1])
+  expect(waits((b, x, y) => rows(b, x, y, 1, 4))).toEqual([1])
+})
+
 test('nobody waits for scratch of one thread', () => {
   const own = (b: KernelBuilder, x: Buffer, y: Buffer) => {
     copy(b, y, x, 0, 32)

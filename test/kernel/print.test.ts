@@ -65,6 +65,30 @@ test('the grammar', () => {
 `)
 })
 
+test('rows', () => {
+  const make = (extent: number) => {
+    const x = buffer('x', 40, 'read')
+    const y = buffer('y', 8, 'write')
+    const numbers: Buffer = { name: 'numbers', dtype: 'int32', length: 1, access: 'read' }
+    const b = new KernelBuilder()
+    const row = b.row(b.load(numbers, affine(0)), extent, 8)
+    b.loop({ stop: 4, step: 2 }, (i) => b.store(y, i, b.load(x, i, 2, 3, row)))
+    return b.finish('row', [x, y, numbers], 0)
+  }
+  expect(
+    printKernel(make(5), { names: true }),
+  ).toBe(`kernel row(x: read float32[40], y: write float32[8], numbers: read int32[1]) {
+  %0 = load numbers[0] : int32
+  %1 = rowStart %0, 5, 8 : int32
+  for i0 = 0 to 4 step 2 {
+    %2 = load x[i0 + %1] stride 3 : float32x2
+    store y[i0], %2
+  }
+}
+`)
+  expect(printKernel(make(4))).not.toBe(printKernel(make(5)))
+})
+
 test('equal texts exactly for equal kernels', () => {
   const text = printKernel(scaledRows())
   expect(printKernel(scaledRows({ names: 'other', junk: true }))).toBe(text)

@@ -51,6 +51,22 @@ const parallel = (body: Statement[]): Statement => ({ ...loopOf({ name: 'j' }, b
 const [a, b, c] = [fresh(), fresh(), fresh()]
 const v4 = fresh({ dtype: 'float32', lanes: 4 })
 const v = { id: 1, type: float }
+const int: ValueType = { dtype: 'int32', lanes: 1 }
+const [n, m, r, n4] = [fresh(int), fresh(int), fresh(int), fresh({ dtype: 'int32', lanes: 4 })]
+const w = { id: 2, type: int }
+/** The start of row 7. */
+const rowOf = (extent: number, stride: number): Statement[] => [
+  op('number', n, [], { value: 7 }),
+  op('rowStart', r, [n], { extent, stride }),
+]
+const loadRow = (start: Value, furthest: number, constant = 0, value = fresh()): Statement => ({
+  kind: 'load',
+  value,
+  buffer: x,
+  index: affine(constant),
+  stride: 1,
+  row: { start, furthest },
+})
 const broken: Record<string, [Statement[], RegExp]> = {
   'use before definition': [[store(a), load(a)], /before its definition/],
   'use outside the block': [[loopOf(i, [load(a)]), store(a)], /outside its block/],
@@ -91,6 +107,47 @@ const broken: Record<string, [Statement[], RegExp]> = {
   'gather below the buffer': [
     [{ kind: 'load', value: v4, buffer: x, index: affine(5), stride: -2 }],
     /elements -1 to 5/,
+  ],
+  'no row': [[...rowOf(0, 1)], /0 rows/],
+  'rows of a length below 0': [[...rowOf(4, -1)], /rows of -1 elements/],
+  'rows beyond what int32 counts': [[...rowOf(2 ** 16, 2 ** 15)], /rows of 32768 elements/],
+  'row of a float': [[load(a), op('rowStart', r, [a], { extent: 4, stride: 1 })], /from int32 to int32/],
+  'row of several lanes': [
+    [
+      op('number', n4, [], { value: 1 }),
+      op('rowStart', fresh({ dtype: 'int32', lanes: 4 }), [n4], { extent: 4, stride: 1 }),
+    ],
+    /from int32 to int32/,
+  ],
+  'row that begins where anything says': [
+    [op('number', n, [], { value: 7 }), loadRow(n, 12)],
+    /not what a rowStart gives/,
+  ],
+  'row that reaches less far than it may': [[...rowOf(4, 16), loadRow(r, 47)], /not what a rowStart gives/],
+  'row before its definition': [[loadRow(r, 48), ...rowOf(4, 16)], /before its definition/],
+  'last row beyond the buffer': [[...rowOf(4, 16), loadRow(r, 48, 16)], /elements 16 to 64/],
+  'lanes of the last row beyond the buffer': [[...rowOf(4, 16), loadRow(r, 48, 13, v4)], /elements 13 to 64/],
+  'first row below the buffer': [[...rowOf(4, 16), loadRow(r, 48, -1)], /elements -1 to 47/],
+  'row from outside a parallel loop': [
+    [
+      op('number', n, [], { value: 7 }),
+      { kind: 'variable', variable: w, initial: n },
+      { kind: 'get', value: m, variable: w },
+      op('rowStart', r, [m], { extent: 4, stride: 16 }),
+      parallel([loadRow(r, 48)]),
+    ],
+    /variable from outside/,
+  ],
+  'what a row from a variable gives, from outside a parallel loop': [
+    [
+      op('number', n, [], { value: 7 }),
+      { kind: 'variable', variable: w, initial: n },
+      { kind: 'get', value: m, variable: w },
+      op('rowStart', r, [m], { extent: 4, stride: 16 }),
+      loadRow(r, 48, 0, a),
+      parallel([store(a)]),
+    ],
+    /variable from outside/,
   ],
   'parallel inside a loop': [[loopOf(i, [parallel([load(a)])])], /inside another loop/],
   'variable from outside a parallel loop': [
@@ -150,6 +207,23 @@ describe('ranges', () => {
     expect(tiles(64, 40)).not.toThrow()
     expect(tiles(64, 41)).toThrow(/elements 41 to 64/)
     expect(tiles(65, 40)).toThrow(/elements 0 to 67/)
+  })
+
+  test('rows: to the last one and no further, whatever their numbers are', () => {
+    const rows = (extent: number, stride: number, constant: number, lanes = 1) =>
+      build((b) => {
+        const number = b.number(-(2 ** 31), { dtype: 'int32', lanes: 1 })
+        b.loop({ stop: 4 }, (j) => {
+          const at = addAffine(j, constant)
+          b.store(y, j, b.load(x, at, lanes, 1, b.row(number, extent, stride)))
+        })
+      })
+    expect(rows(4, 20, 0)).not.toThrow()
+    expect(rows(4, 20, 1)).toThrow(/elements 1 to 64/)
+    expect(rows(4, 19, 0, 4)).not.toThrow()
+    expect(rows(4, 20, 0, 4)).toThrow(/elements 0 to 66/)
+    expect(rows(1, 64, 60)).not.toThrow()
+    expect(rows(2 ** 20, 0, 60)).not.toThrow()
   })
 
   test('what never runs is not checked', () => {
