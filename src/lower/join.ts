@@ -81,7 +81,7 @@ function merge<O>(parts: readonly Joinable<O>[]): Joinable<O> {
     body.push(...copy(part.kernel.body, renamed, counts))
   }
   const names = [...new Set(parts.map(({ kernel }) => kernel.name))]
-  const name = names.length === 1 ? `${names[0]}_times_${parts.length}` : `${names[0]}_with_${parts.length - 1}_others`
+  const name = names.length === 1 ? `${names[0]}_times_${parts.length}` : `${names[0]}_plus_${parts.length - 1}`
   const flops = parts.reduce((sum, { kernel }) => sum + kernel.flops, 0)
   return { kernel: { name, buffers, body, flops }, owners, plain: true }
 }
