@@ -6,6 +6,7 @@
  * In: a graph, which outputs replace which Variables, where the Variables' bytes are. Out: a Program.
  * The list also drives GRADUS_DEBUG, the verifiers between passes, and explain().
  */
+import type { TypedArray } from './base/dtype.js'
 import { debugLevel, environment, processors } from './base/environment.js'
 import { ValueError } from './base/errors.js'
 import type { Storage } from './base/storage.js'
@@ -14,6 +15,7 @@ import type { Graph } from './graph/node.js'
 import { withTable } from './graph/node.js'
 import { printGraph } from './graph/print.js'
 import { verifyGraph } from './graph/verify.js'
+import { packingOnly } from './kernel/packing.js'
 import { printKernel } from './kernel/print.js'
 import { verifyKernel } from './kernel/verify.js'
 import { type LoweredGraph, lower, type Updates } from './lower/lower.js'
@@ -119,6 +121,8 @@ export interface Program extends Runnable {
   readonly engine: EngineName
   /** Milliseconds each pass took. */
   readonly compileTimes: ReadonlyMap<string, number>
+  /** Seconds that packing operands takes in each launch, by running that part alone; 0 where nothing is packed. */
+  packingTime(inputs: readonly (TypedArray | undefined)[]): number[]
 }
 
 export function compileGraph(
@@ -176,6 +180,7 @@ function compileTiered(
     run: (inputs, results) => tiers.run(inputs, results),
     runMany: (inputs, results) => tiers.runMany(inputs, results),
     time: (inputs) => tiers.time(inputs),
+    packingTime: (inputs) => tiers.current.packingTime(inputs),
   }
 }
 
@@ -231,6 +236,15 @@ function programOf(c: Compilation, runnable: Runnable, compileTimes: ReadonlyMap
     run: (inputs, results) => runnable.run(inputs, results),
     runMany: (inputs, results) => runnable.runMany(inputs, results),
     time: (inputs) => runnable.time(inputs),
+    packingTime: (inputs) => {
+      const parts = plan.kernels.map(packingOnly)
+      const packing = plan.launches.filter(({ kernel }) => parts[kernel])
+      if (packing.length === 0) return plan.launches.map(() => 0)
+      const kernels = parts.map((part, i) => part ?? { ...plan.kernels[i]!, body: [] })
+      const launches = packing.map(({ kernel, slots }) => ({ kernel, slots }))
+      const seconds = c.engine.load({ ...plan, kernels, launches }, c.storages).time(inputs)
+      return plan.launches.map((launch) => seconds[packing.indexOf(launch)] ?? 0)
+    },
   }
 }
 

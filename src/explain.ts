@@ -3,7 +3,7 @@
  * each kernel stands beside what the machine can do at most: its roofline (Williams, Waterman, Patterson 2009,
  * doi:10.1145/1498765.1498785).
  */
-import { byteSize } from './base/dtype.js'
+import { byteSize, type TypedArray } from './base/dtype.js'
 import type { Program } from './compile.js'
 import { touchedBytes } from './kernel/traffic.js'
 import { type MachinePeak, machinePeak } from './runtime/peak.js'
@@ -28,6 +28,8 @@ export interface KernelTime {
   readonly bound: 'compute' | 'memory'
   /** How near, as a share of the measured peak. Above 1 for a kernel that finds more in the caches than the measurement did. */
   readonly peakShare: number
+  /** Of a product that packs its operands: what part of its time that is, by running the packing alone. */
+  readonly packingShare?: number
 }
 
 /** The most the engine has reached on this machine; see `machinePeak`. */
@@ -61,7 +63,10 @@ export interface Explanation {
   toString(): string
 }
 
-export function explain(program: Program, seconds: readonly number[] | undefined): Explanation {
+/** With times where the inputs are given: of each kernel, and of packing within it. */
+export function explain(program: Program, inputs?: readonly (TypedArray | undefined)[]): Explanation {
+  const seconds = inputs && program.time(inputs)
+  const packing = inputs && program.packingTime(inputs)
   const { plan } = program
   const peak = seconds && machinePeak(program.engine, program.mode)
   const whole = seconds?.reduce((sum, time) => sum + time, 0)
@@ -73,7 +78,9 @@ export function explain(program: Program, seconds: readonly number[] | undefined
     if (!seconds || !peak || whole === undefined) return { name, flops, bytes }
     const places = new Map(slots.map((slot, b) => [slot, touched[b]!]))
     const workingSet = [...places.values()].reduce((sum, size) => sum + size, 0)
-    return { name, flops, bytes, ...timeOf({ flops, bytes, workingSet }, seconds[i]!, whole, peak) }
+    const time = timeOf({ flops, bytes, workingSet }, seconds[i]!, whole, peak)
+    const packed = packing?.[i] ? { packingShare: Math.min(1, packing[i] / seconds[i]!) } : {}
+    return { name, flops, bytes, ...time, ...packed }
   })
   const written = new Set(plan.outputs)
   const outsideBytes = (updated: boolean) =>
@@ -191,7 +198,7 @@ function explanationTable(e: Explanation): string {
     text[text.length - 1]!,
     `${e.engine}, ${e.numerics} multiply-adds; compiled in ${compile.toFixed(0)} ms`,
     memoryText(e),
-    ...(e.peak ? [peakText(e.peak)] : []),
+    ...(e.peak ? [peakText(e.peak), ...packingText(e.kernels)] : []),
   ].join('\n')
 }
 
@@ -202,6 +209,20 @@ export function memoryText(e: Pick<Explanation, 'arenaBytes' | 'liveBytes' | 'up
     `memory ${bytesText(e.updatedBytes + e.arenaBytes + e.heldBytes)}: parameters and moments ${bytesText(e.updatedBytes)}, ` +
     `arena ${bytesText(e.arenaBytes)} (${bytesText(e.liveBytes)} live at once)${held}`
   )
+}
+
+/** 'packing 4 % of the time of products that pack; most: kernel 5, 9 %' */
+function packingText(kernels: readonly KernelExplanation[]): string[] {
+  const packing = kernels.flatMap(({ packingShare = 0, seconds = 0 }, i) =>
+    packingShare > 0 ? [{ number: i + 1, packingShare, seconds }] : [],
+  )
+  if (packing.length === 0) return []
+  const most = packing.reduce((a, b) => (b.packingShare > a.packingShare ? b : a))
+  const whole = packing.reduce((sum, { seconds }) => sum + seconds, 0)
+  const share = packing.reduce((sum, one) => sum + one.packingShare * one.seconds, 0) / whole
+  return [
+    `packing ${percentText(share)} of the time of products that pack; most: kernel ${most.number}, ${percentText(most.packingShare)}`,
+  ]
 }
 
 const timeCells = ({ seconds, share, flopsPerSecond, bytesPerSecond, peakShare, bound }: KernelTime): string[] => [

@@ -102,7 +102,7 @@ export function compile<A extends readonly unknown[], R>(
     const outputs = found.program.run(inputs, found.results.length)
     if (found.report) {
       found.report = false
-      console.error(String(explain(found.program, found.program.time(inputs))))
+      console.error(String(explain(found.program, inputs)))
     }
     return resultOf(found, outputs)
   }
@@ -128,7 +128,7 @@ export function compile<A extends readonly unknown[], R>(
     },
     explain(args: A, settings: { readonly time?: boolean } = {}) {
       const { found, leaves } = find(args)
-      return explain(found.program, settings.time ? found.program.time(inputsOf(found, leaves)) : undefined)
+      return explain(found.program, settings.time ? inputsOf(found, leaves) : undefined)
     },
     async many(batches: Iterable<A> | AsyncIterable<A>, settings: { readonly signal?: AbortSignal } = {}) {
       let result: R | undefined
