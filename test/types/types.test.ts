@@ -1,6 +1,6 @@
 /**
  * @file Shapes as types: what must compile does, what must not fails with a message that a newcomer understands. The
- * messages are tsc's own, kept in messages.txt (npx vitest run -u test/types rewrites it: read the difference).
+ * messages are tsc's own, kept in messages.txt (npx vitest run test/types -u rewrites it: read the difference; -u before a path takes the path for its value).
  */
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
