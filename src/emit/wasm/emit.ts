@@ -24,7 +24,8 @@ import {
   type Valtype,
   vec,
 } from './encode.js'
-import { emitKernel, emitSharedKernel, emitWait } from './kernel.js'
+import { emitKernel, emitSharedKernel } from './kernel.js'
+import { emitWait } from './team.js'
 
 export interface Program {
   readonly kernels: readonly Kernel[]

@@ -21,6 +21,7 @@ import { type Address, AddressPlan, type Pointer, startsAt } from './address.js'
 import { Code } from './code.js'
 import { type Definition, defines, type Liveness, liveness } from './liveness.js'
 import { load, store, valtypeOf } from './memory.js'
+import { emitDivision, emitWait } from './team.js'
 import { type Operation, valueRows } from './values.js'
 
 export function emitKernel(kernel: Kernel): Code {
@@ -297,36 +298,9 @@ class KernelEmitter {
       locals.push(local)
       return local
     }
-    const [each, rest, first, count] = [allocate(), allocate(), allocate(), allocate()]
-    // each = iterations / threads, rest = iterations mod threads: the first `rest` threads have one more.
-    code.i32(iterations)
-    code.get(thread + 1)
-    code.instruction('i32.div_u')
-    code.set(each)
-    code.i32(iterations)
-    code.get(each)
-    code.get(thread + 1)
-    code.instruction('i32.mul')
-    code.instruction('i32.sub')
-    code.set(rest)
-    // first = each · thread + min(thread, rest); count = each + (thread < rest)
-    code.get(each)
-    code.get(thread)
-    code.instruction('i32.mul')
-    code.get(thread)
-    code.get(rest)
-    code.get(thread)
-    code.get(rest)
-    code.instruction('i32.lt_u')
-    code.instruction('select')
-    code.instruction('i32.add')
-    code.set(first)
-    code.get(each)
-    code.get(thread)
-    code.get(rest)
-    code.instruction('i32.lt_u')
-    code.instruction('i32.add')
-    code.tee(count)
+    const { first, count } = emitDivision(code, iterations, thread)
+    locals.push(first, count)
+    code.get(count)
     code.open('if')
     const pointers = this.#plan.moved(loop)
     for (const pointer of pointers) {
@@ -378,15 +352,4 @@ class KernelEmitter {
     this.#add(pointer.move)
     this.#code.set(pointer.local)
   }
-}
-
-/** Calls function `wait` with the number of threads in a local, if there are others. */
-export function emitWait(code: Code, threads: number, wait: number): void {
-  code.get(threads)
-  code.i32(1)
-  code.instruction('i32.gt_u')
-  code.open('if')
-  code.get(threads)
-  code.call(wait)
-  code.end()
 }
