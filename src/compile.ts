@@ -119,6 +119,8 @@ export interface Program extends Runnable {
   readonly plan: Plan
   readonly mode: NumericsMode
   readonly engine: EngineName
+  /** How many threads share what is worth sharing. */
+  readonly threads: number
   /** Milliseconds each pass took. */
   readonly compileTimes: ReadonlyMap<string, number>
   /** Seconds that packing operands takes in each launch, by running that part alone; 0 where nothing is packed. */
@@ -173,6 +175,9 @@ function compileTiered(
     mode: start.mode,
     get engine() {
       return tiers.current.engine
+    },
+    get threads() {
+      return tiers.current.threads
     },
     get compileTimes() {
       return tiers.current.compileTimes
@@ -232,6 +237,7 @@ function programOf(c: Compilation, runnable: Runnable, compileTimes: ReadonlyMap
     plan,
     mode: c.mode,
     engine: c.engine.name,
+    threads: c.target.threads ?? 1,
     compileTimes,
     run: (inputs, results) => runnable.run(inputs, results),
     runMany: (inputs, results) => runnable.runMany(inputs, results),

@@ -14,6 +14,8 @@ export interface KernelExplanation extends Partial<KernelTime> {
   readonly flops: number
   /** Bytes read and written, each buffer counted once. */
   readonly bytes: number
+  /** Whether threads share it. */
+  readonly shared: boolean
 }
 
 /** What a kernel's time tells; there where times were asked for. */
@@ -42,6 +44,7 @@ export interface PeakExplanation {
 
 export interface Explanation {
   readonly engine: string
+  readonly threads: number
   readonly numerics: string
   readonly kernels: readonly KernelExplanation[]
   readonly flops: number
@@ -70,17 +73,17 @@ export function explain(program: Program, inputs?: readonly (TypedArray | undefi
   const { plan } = program
   const peak = seconds && machinePeak(program.engine, program.mode)
   const whole = seconds?.reduce((sum, time) => sum + time, 0)
-  const kernels = plan.launches.map(({ kernel, slots }, i): KernelExplanation => {
+  const kernels = plan.launches.map(({ kernel, slots, shared = false }, i): KernelExplanation => {
     const { name, flops, buffers } = plan.kernels[kernel]!
     const touched = touchedBytes(plan.kernels[kernel]!)
     // What is updated is read and written.
     const bytes = touched.reduce((sum, size, b) => sum + size * (buffers[b]!.access === 'update' ? 2 : 1), 0)
-    if (!seconds || !peak || whole === undefined) return { name, flops, bytes }
+    if (!seconds || !peak || whole === undefined) return { name, flops, bytes, shared }
     const places = new Map(slots.map((slot, b) => [slot, touched[b]!]))
     const workingSet = [...places.values()].reduce((sum, size) => sum + size, 0)
     const time = timeOf({ flops, bytes, workingSet }, seconds[i]!, whole, peak)
     const packed = packing?.[i] ? { packingShare: Math.min(1, packing[i] / seconds[i]!) } : {}
-    return { name, flops, bytes, ...time, ...packed }
+    return { name, flops, bytes, shared, ...time, ...packed }
   })
   const written = new Set(plan.outputs)
   const outsideBytes = (updated: boolean) =>
@@ -91,6 +94,7 @@ export function explain(program: Program, inputs?: readonly (TypedArray | undefi
   const total = (of: (kernel: KernelExplanation) => number) => kernels.reduce((sum, kernel) => sum + of(kernel), 0)
   const explanation = {
     engine: program.engine,
+    threads: program.threads,
     numerics: program.mode,
     kernels,
     flops: total((kernel) => kernel.flops),
@@ -196,7 +200,7 @@ function explanationTable(e: Explanation): string {
     ...text.slice(1, -1),
     rule,
     text[text.length - 1]!,
-    `${e.engine}, ${e.numerics} multiply-adds; compiled in ${compile.toFixed(0)} ms`,
+    `${e.engine}, ${e.numerics} multiply-adds, ${threadsText(e)}; compiled in ${compile.toFixed(0)} ms`,
     memoryText(e),
     ...(e.peak ? [peakText(e.peak), ...packingText(e.kernels)] : []),
   ].join('\n')
@@ -209,6 +213,13 @@ export function memoryText(e: Pick<Explanation, 'arenaBytes' | 'liveBytes' | 'up
     `memory ${bytesText(e.updatedBytes + e.arenaBytes + e.heldBytes)}: parameters and moments ${bytesText(e.updatedBytes)}, ` +
     `arena ${bytesText(e.arenaBytes)} (${bytesText(e.liveBytes)} live at once)${held}`
   )
+}
+
+/** '1 thread', '2 threads, which share 9 of 15 kernels (times are of one)' */
+function threadsText({ threads, kernels, seconds }: Explanation): string {
+  if (threads === 1) return '1 thread'
+  const shared = kernels.filter((kernel) => kernel.shared).length
+  return `${threads} threads, which share ${shared} of ${kernels.length} kernels${seconds === undefined ? '' : ' (times are of one)'}`
 }
 
 /** 'packing 4 % of the time of products that pack; most: kernel 5, 9 %' */
