@@ -43,12 +43,14 @@ const contenders = (w) => [
           ['peer_gradus.mjs', w, '1', 'fresh'],
           { GRADUS_ENGINE: 'native' },
         ],
+        ['Gradus, native, 32 steps a call', 'node', ['peer_gradus.mjs', w, '1', 'many'], { GRADUS_ENGINE: 'native' }],
       ]
     : []),
   ...(withPeers
     ? [
         ['JAX jit', python.jax, ['peer_jax.py', w, '1']],
         ['PyTorch eager', python.torch, ['peer_torch.py', w, '1', 'eager']],
+        ['PyTorch compiled', python.torch, ['peer_torch.py', w, '1', 'compile']],
         ['scikit-learn', python.jax, ['peer_sklearn.py', w, '1']],
         ['jax-js', 'node', ['peer_jaxjs.mjs', w, '1']],
         ['jax-js, relaxed SIMD', 'node', ['--experimental-wasm-relaxed-simd', 'peer_jaxjs.mjs', w, '1']],
@@ -58,10 +60,14 @@ const contenders = (w) => [
       ]
     : []),
   ['Gradus, native, 2 threads', 'node', ['peer_gradus.mjs', w, '2'], { GRADUS_ENGINE: 'native' }],
+  ['Gradus, WebAssembly, 2 threads', 'node', ['peer_gradus.mjs', w, '2'], { GRADUS_ENGINE: 'wasm' }],
   ...(withPeers
     ? [
         ['JAX jit, 2 threads', python.jax, ['peer_jax.py', w, '2']],
         ['PyTorch eager, 2 threads', python.torch, ['peer_torch.py', w, '2', 'eager']],
+        ['PyTorch compiled, 2 threads', python.torch, ['peer_torch.py', w, '2', 'compile']],
+        ['jax-js, 2 threads', 'node', ['peer_jaxjs.mjs', w, '2']],
+        ['jax-js, relaxed SIMD, 2 threads', 'node', ['--experimental-wasm-relaxed-simd', 'peer_jaxjs.mjs', w, '2']],
       ]
     : []),
 ]
@@ -88,6 +94,7 @@ for (const [title, script, env] of [
   ['Contraction kernel, native', 'contraction.mjs', { GRADUS_ENGINE: 'native', GRADUS_THREADS: '1' }],
   ['Contraction kernel, WebAssembly', 'contraction.mjs', { GRADUS_ENGINE: 'wasm' }],
   ['One prediction', 'predict.mjs', { GRADUS_ENGINE: 'wasm' }],
+  ['First steps, and a busy neighbour', 'latency.mjs', {}],
 ]) {
   console.log(`### ${title}\n\n\`\`\``)
   spawnSync('node', [here(`./${script}`)], { stdio: 'inherit', env: { ...process.env, ...env } })

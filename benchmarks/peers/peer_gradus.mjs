@@ -1,6 +1,7 @@
 /**
- * @file Gradus on the peers' workloads, measured by the peers' clock: node peer_gradus.mjs <workload> <threads> [fresh]
- * fresh: each step gets new input arrays, as a program that reads its data would have it. Needs `npm run build`.
+ * @file Gradus on the peers' workloads, measured by the peers' clock: node peer_gradus.mjs <workload> <threads> [fresh|many]
+ * fresh: each step gets new input arrays, as a program that reads its data would have it; many: 32 steps in a call.
+ * Needs `npm run build`.
  */
 import { readFileSync } from 'node:fs'
 import { backpropagate, compile, initialize, loss, nn, optim, tensor } from '../../dist/index.js'
@@ -36,15 +37,19 @@ const toTensors = ([x, y]) => [
 ]
 const ready = arrays.map(toTensors)
 let last
-const run =
-  variant === 'fresh'
-    ? (i) => {
-        last = step(...toTensors(arrays[i % arrays.length]))
-      }
-    : (i) => {
-        const [x, y] = ready[i % ready.length]
-        last = step(x, y)
-      }
+const runs = {
+  fresh: (i) => {
+    last = step(...toTensors(arrays[i % arrays.length]))
+  },
+  many: (i) => {
+    last = step.each(Array.from({ length: 32 }, (_, k) => ready[(32 * i + k) % ready.length])).at(-1)
+  },
+  ready: (i) => {
+    const [x, y] = ready[i % ready.length]
+    last = step(x, y)
+  },
+}
+const run = runs[variant ?? 'ready']
 await measure(
   `gradus-${process.env.GRADUS_ENGINE ?? 'auto'}${variant ? `-${variant}` : ''}`,
   version,
@@ -52,4 +57,6 @@ await measure(
   threads,
   run,
   () => last.item(),
+  {},
+  variant === 'many' ? 32 : 1,
 )
