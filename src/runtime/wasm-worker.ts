@@ -52,7 +52,9 @@ function serve({ threads, memory, control, own, thread }, systemThread) {
       if (kind === 1) {
         // Growing by nothing makes the memory's buffer as large as other threads have made the memory.
         memory.grow(0)
-        const module = new WebAssembly.Module(new Uint8Array(memory.buffer, address, size).slice())
+        // Addresses above 2 GiB are negative as words.
+        const bytes = new Uint8Array(memory.buffer, address >>> 0, size).slice()
+        const module = new WebAssembly.Module(bytes)
         programs[place] = new WebAssembly.Instance(module, { env: { memory, wait } }).exports.share
       } else programs[place](address, thread, size)
     }
