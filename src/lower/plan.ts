@@ -12,6 +12,7 @@ import { printKernel } from '../kernel/print.js'
 import { accesses, type Group } from './fuse.js'
 import { type Joinable, joinIndependent } from './join.js'
 import { type LoweredGraph, stagesOf } from './lower.js'
+import { freeEarly } from './order.js'
 import { type Least, schedule } from './schedule.js'
 import type { Argument } from './scope.js'
 import type { Slot } from './slot.js'
@@ -81,10 +82,23 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
     const kernel = copyKernel(node, lowered.target)
     separate.push({ kernel, owners: [node, graph.inputs[input]!], plain: true })
   }
-  const joined = joinIndependent(separate, (owner) => {
+  const placeOf = (owner: Owner): Owner => {
     const replaced = 'op' in owner ? inPlace.get(owner) : undefined
     return replaced === undefined ? owner : graph.inputs[replaced]!
-  })
+  }
+  const given = new Set<Owner>(graph.inputs)
+  const held = new Set<Owner>([...outside].map((i) => graph.inputs[i]!))
+  const kept = new Set<Owner>(graph.outputs.filter((node, i) => !updates.has(i) && !held.has(placeOf(node))))
+  const lifetimes = (list: readonly Joinable<Owner>[]) =>
+    livesOf<Owner>(
+      list.map(({ owners }) => owners.map(placeOf).filter((place) => !held.has(place))),
+      given,
+      kept,
+    )
+  const bytesOf = (place: Owner): number => (held.has(place) ? 0 : bytesIn(place))
+  const early = freeEarly(separate, { placeOf, bytesOf, given, kept })
+  const better = early !== separate && mostAlive(lifetimes(early)) < mostAlive(lifetimes(separate))
+  const joined = joinIndependent(better ? early : separate, placeOf)
   verifyUpdates(
     lowered,
     joined.map(({ owners }) => new Set(owners)),
@@ -94,8 +108,6 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
 
   const slots: Slot[] = []
   const slotOf = new Map<Owner, number>()
-  const inputIndex = new Map<Node, number>(graph.inputs.map((node, i) => [node, i]))
-  const isOutside = (owner: Owner) => 'op' in owner && inputIndex.has(owner) && outside.has(inputIndex.get(owner)!)
   for (const i of outside) {
     const node = graph.inputs[i]!
     slotOf.set(
@@ -105,21 +117,9 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
   }
   for (const [node, input] of inPlace) slotOf.set(node, slotOf.get(graph.inputs[input]!)!)
 
-  // Lifetimes of the rest, in launches; inputs are there before the first, results after the last.
-  const lives = new Map<Owner, { from: number; to: number }>()
-  const live = (owner: Owner, at: number) => {
-    const life = lives.get(owner)
-    if (life) life.to = Math.max(life.to, at)
-    else lives.set(owner, { from: 'op' in owner && inputIndex.has(owner) ? -1 : at, to: at })
-  }
-  launches.forEach((launch, at) => {
-    for (const owner of launch.owners) if (!slotOf.has(owner) && !isOutside(owner)) live(owner, at)
-  })
-  graph.outputs.forEach((node, i) => {
-    if (!updates.has(i) && !slotOf.has(node)) live(node, launches.length)
-  })
+  const lives = lifetimes(joined)
   const arenaBytes = placeByLifetime(lives, slots, slotOf)
-  const liveBytes = mostAlive(lives, launches.length)
+  const liveBytes = mostAlive(lives)
   const placed = launches.map(({ kernel, owners }) => ({ kernel, slots: owners.map((owner) => slotOf.get(owner)!) }))
   const shares = schedule(kernels, placed, slots, lowered.target, least)
   const plan: Plan = {
@@ -136,16 +136,32 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
   return plan
 }
 
+interface Life {
+  readonly from: number
+  readonly to: number
+}
+
+/** In launches; what is given is there before the first, what is kept after the last. `launches`: the places each touches. */
+function livesOf<O>(launches: readonly (readonly O[])[], given: ReadonlySet<O>, kept: ReadonlySet<O>): Map<O, Life> {
+  const lives = new Map<O, Life>()
+  const live = (place: O, at: number) =>
+    lives.set(place, { from: lives.get(place)?.from ?? (given.has(place) ? -1 : at), to: at })
+  launches.forEach((places, at) => {
+    for (const place of places) live(place, at)
+  })
+  for (const place of kept) live(place, launches.length)
+  return lives
+}
+
 /** The most bytes that live at one launch; inputs and results have times of their own, before and after. */
-function mostAlive(lives: ReadonlyMap<Node | Argument, { from: number; to: number }>, launches: number): number {
-  const change = new Array<number>(launches + 3).fill(0)
-  for (const [owner, { from, to }] of lives) {
-    const { dtype, length } = extentOf(owner)
-    change[from + 1]! += length * byteSize[dtype]
-    change[to + 2]! -= length * byteSize[dtype]
+function mostAlive(lives: ReadonlyMap<Node | Argument, Life>): number {
+  const change = new Map<number, number>()
+  for (const [place, { from, to }] of lives) {
+    change.set(from, (change.get(from) ?? 0) + bytesIn(place))
+    change.set(to + 1, (change.get(to + 1) ?? 0) - bytesIn(place))
   }
   let [alive, most] = [0, 0]
-  for (const by of change) most = Math.max(most, (alive += by))
+  for (const [, by] of [...change].sort(([a], [b]) => a - b)) most = Math.max(most, (alive += by))
   return most
 }
 
@@ -154,9 +170,14 @@ const extentOf = (owner: Node | Argument): { readonly dtype: DType; readonly len
     ? { dtype: owner.type.dtype, length: sizeOf(owner.type.shape) }
     : (owner as { dtype: DType; length: number })
 
+const bytesIn = (owner: Node | Argument): number => {
+  const { dtype, length } = extentOf(owner)
+  return length * byteSize[dtype]
+}
+
 /** Greatest first, each at the lowest place free during its life. */
 function placeByLifetime<O extends Node | Argument>(
-  lives: ReadonlyMap<O, { from: number; to: number }>,
+  lives: ReadonlyMap<O, Life>,
   slots: Slot[],
   slotOf: Map<O, number>,
 ): number {

@@ -170,10 +170,17 @@ export function stepsFor(
     readonly key: string
     operands: string[] | undefined
   }
+  // Elementwise nodes pass on their coordinates: the text is made once.
+  const texts = new Map<readonly Offset[], string>()
+  const textOf = (at: readonly Offset[]): string => {
+    let text = texts.get(at)
+    if (text === undefined) texts.set(at, (text = at.map(keyOf).join(';')))
+    return text
+  }
   const visit = (of: Node, at: readonly Offset[]): Visit => ({
     node: of,
     at,
-    key: `${ids.get(of)}@${at.map(keyOf).join(';')}`,
+    key: `${ids.get(of)}@${textOf(at)}`,
     operands: undefined,
   })
   const push = (key: string, step: Step) => known.set(key, steps.push(step) - 1)
@@ -240,7 +247,7 @@ export function stepsFor(
     }
   }
   // The value of the node itself must come last.
-  const last = known.get(`${ids.get(node)}@${coordinates.map(keyOf).join(';')}`)!
+  const last = known.get(`${ids.get(node)}@${textOf(coordinates)}`)!
   if (last !== steps.length - 1) steps.push({ ...steps[last]! })
   return steps
 }
