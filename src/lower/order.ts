@@ -1,0 +1,93 @@
+/**
+ * @file The order of launches: what frees memory goes first. In: launches in an order that is right, each a kernel with who
+ * owns its memory. Out: the same launches in an order that is right as well.
+ *
+ * A graph comes with every update of a Variable at its end, so that each layer's gradients would live until then. Here an
+ * update runs once its gradient is there and the old value has been read for the last time:
+ *
+ *   input gradient 3, 2, 1, update 3, 2, 1   becomes   input gradient 3, update 3, input gradient 2, update 2, …
+ */
+import type { Buffer } from '../kernel/loop.js'
+
+export interface Orderable<O> {
+  readonly kernel: { readonly buffers: readonly Pick<Buffer, 'access'>[] }
+  /** Of each buffer. */
+  readonly owners: readonly O[]
+}
+
+export interface Memory<O> {
+  /** Equal for owners of the same memory. */
+  readonly placeOf: (owner: O) => O
+  /** What a place takes of the arena, from when it is first touched to when it is last. */
+  readonly bytesOf: (place: O) => number
+  /** Places that are there before the first launch. */
+  readonly given: ReadonlySet<O>
+  /** Places that are needed after the last launch. */
+  readonly kept: ReadonlySet<O>
+}
+
+/** A launch goes before others where that frees as much; for less the order stays, and small kernels find their like. */
+const worthwhile = 64 * 1024
+
+/** Launches that touch the same place, one of them writing, keep their order; of the rest, what frees most is next. */
+export function freeEarly<L extends Orderable<O>, O>(launches: readonly L[], memory: Memory<O>): readonly L[] {
+  const { placeOf, bytesOf, given, kept } = memory
+  const places = launches.map(({ owners }) => [...new Set(owners.map(placeOf))])
+  const uses = new Map<O, number>()
+  for (const place of places.flat()) uses.set(place, (uses.get(place) ?? 0) + 1)
+  const ends = (place: O): boolean => uses.get(place) === 1 && !kept.has(place)
+  const alive = new Set(given)
+  const freed = (i: number): number =>
+    places[i]!.reduce((sum, place) => sum + bytesOf(place) * (Number(ends(place)) - Number(!alive.has(place))), 0)
+
+  const worth = places.map((list) => list.reduce((sum, place) => sum + bytesOf(place), 0) >= worthwhile)
+  if (!worth.includes(true)) return launches
+  const { followers, waiting } = dependences(launches, placeOf)
+  const ready = new Set([...launches.keys()].filter((i) => worth[i] && waiting[i] === 0))
+  const done = launches.map(() => false)
+  const order: L[] = []
+  // The first that is left depends on nothing that is left.
+  for (let first = 0; order.length < launches.length; ) {
+    let [next, most] = [first, worthwhile - 1]
+    for (const i of ready) {
+      const bytes = freed(i)
+      if (bytes > most || (bytes === most && i < next)) [next, most] = [i, bytes]
+    }
+    order.push(launches[next]!)
+    done[next] = true
+    ready.delete(next)
+    for (const place of places[next]!) {
+      alive.add(place)
+      uses.set(place, uses.get(place)! - 1)
+    }
+    for (const i of followers[next]!) if (--waiting[i]! === 0 && worth[i]) ready.add(i)
+    while (done[first]) first++
+  }
+  return order
+}
+
+/** Who must come after each launch, and how many each waits for. */
+function dependences<O>(
+  launches: readonly Orderable<O>[],
+  placeOf: (owner: O) => O,
+): { followers: ReadonlySet<number>[]; waiting: number[] } {
+  const followers = launches.map(() => new Set<number>())
+  const touched = new Map<O, { writer: number; readers: number[] }>()
+  launches.forEach(({ kernel, owners }, i) => {
+    owners.forEach((owner, b) => {
+      const place = placeOf(owner)
+      const last = touched.get(place) ?? { writer: -1, readers: [] }
+      touched.set(place, last)
+      if (last.writer >= 0 && last.writer !== i) followers[last.writer]!.add(i)
+      if (kernel.buffers[b]!.access === 'read') {
+        last.readers.push(i)
+      } else {
+        for (const reader of last.readers) if (reader !== i) followers[reader]!.add(i)
+        touched.set(place, { writer: i, readers: [] })
+      }
+    })
+  })
+  const waiting = launches.map(() => 0)
+  for (const list of followers) for (const i of list) waiting[i]!++
+  return { followers, waiting }
+}
