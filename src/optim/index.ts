@@ -23,3 +23,4 @@ export {
   scaleByRmsprop,
   traceMomentum,
 } from './transforms.js'
+export { scaleByAdadelta, scaleByLion, scaleByNadam, scaleByRadam } from './transforms-moments.js'

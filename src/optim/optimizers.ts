@@ -10,6 +10,7 @@ import { compose, type Transform } from './transform.js'
 import {
   type AdagradOptions,
   type AdamScaleOptions,
+  type AmsgradOptions,
   addDecayedWeights,
   type MomentumOptions,
   type RmspropOptions,
@@ -20,6 +21,14 @@ import {
   traceMomentum,
   type Where,
 } from './transforms.js'
+import {
+  type AdadeltaScaleOptions,
+  type NadamScaleOptions,
+  scaleByAdadelta,
+  scaleByLion,
+  scaleByNadam,
+  scaleByRadam,
+} from './transforms-moments.js'
 
 /** λ for all parameters, or for those that `where` chooses: `{ rate: 1e-4, where: optim.notBias }`. */
 export type WeightDecay = number | { readonly rate: number; readonly where: Where }
@@ -103,7 +112,7 @@ export function rmsprop(
  * Kingma & Ba 2014, arXiv:1412.6980; torch.optim.Adam
  * Example: optim.adam({ learningRate: 1e-3, weightDecay: 1e-4 })
  */
-export function adam(options: Partial<CommonOptions> & AdamScaleOptions = {}): OptimizerSpec {
+export function adam(options: Partial<CommonOptions> & AdamScaleOptions & AmsgradOptions = {}): OptimizerSpec {
   const { learningRate = 1e-3, weightDecay, ...rest } = options
   return optimizer(compose(...decay(weightDecay), scaleByAdam(rest), scaleByLearningRate(learningRate)))
 }
@@ -113,7 +122,47 @@ export function adam(options: Partial<CommonOptions> & AdamScaleOptions = {}): O
  * Loshchilov & Hutter 2017, arXiv:1711.05101; torch.optim.AdamW
  * Example: optim.adamW({ learningRate: 1e-3, weightDecay: { rate: 0.05, where: optim.notBias } })
  */
-export function adamW(options: Partial<CommonOptions> & AdamScaleOptions = {}): OptimizerSpec {
+export function adamW(options: Partial<CommonOptions> & AdamScaleOptions & AmsgradOptions = {}): OptimizerSpec {
   const { learningRate = 1e-3, weightDecay = 0.01, ...rest } = options
   return optimizer(compose(scaleByAdam(rest), ...decay(weightDecay), scaleByLearningRate(learningRate)))
+}
+
+/**
+ * No rate to choose: p ← p − η·√(d + ε) / √(s + ε)·g with means s of squared gradients and d of squared updates; η 1, ρ 0.9.
+ * Zeiler 2012, arXiv:1212.5701; torch.optim.Adadelta
+ * Example: optim.adadelta()
+ */
+export function adadelta(options: Partial<CommonOptions> & AdadeltaScaleOptions = {}): OptimizerSpec {
+  const { learningRate = 1, weightDecay, ...rest } = options
+  return optimizer(compose(...decay(weightDecay), scaleByAdadelta(rest), scaleByLearningRate(learningRate)))
+}
+
+/**
+ * Adam with Nesterov's look ahead (see `scaleByNadam`); η 2e-3. Weight decay is L2. Dozat 2016; torch.optim.NAdam
+ * Example: optim.nadam({ learningRate: 1e-3 })
+ */
+export function nadam(options: Partial<CommonOptions> & NadamScaleOptions = {}): OptimizerSpec {
+  const { learningRate = 2e-3, weightDecay, ...rest } = options
+  return optimizer(compose(...decay(weightDecay), scaleByNadam(rest), scaleByLearningRate(learningRate)))
+}
+
+/**
+ * Adam that needs no warm-up (see `scaleByRadam`); η 1e-3. Weight decay is L2. Liu et al. 2019, arXiv:1908.03265; torch.optim.RAdam
+ * Example: optim.radam({ learningRate: 1e-3 })
+ */
+export function radam(options: Partial<CommonOptions> & AdamScaleOptions = {}): OptimizerSpec {
+  const { learningRate = 1e-3, weightDecay, ...rest } = options
+  return optimizer(compose(...decay(weightDecay), scaleByRadam(rest), scaleByLearningRate(learningRate)))
+}
+
+/**
+ * Steps of one size, by the sign of a momentum: p ← (1 − η·λ)·p − η·sign(β₁·m + (1 − β₁)·g); η 1e-4, β 0.9 and 0.99, λ decoupled.
+ * Chen et al. 2023, arXiv:2302.06675
+ * Example: optim.lion({ learningRate: 1e-4, weightDecay: 0.1 })
+ */
+export function lion(
+  options: Partial<CommonOptions> & { readonly beta1?: number; readonly beta2?: number } = {},
+): OptimizerSpec {
+  const { learningRate = 1e-4, weightDecay, ...rest } = options
+  return optimizer(compose(scaleByLion(rest), ...decay(weightDecay), scaleByLearningRate(learningRate)))
 }

@@ -31,6 +31,8 @@ export function over(a: Scalar, b: Scalar): Scalar {
   return isNumber(a) ? (a === 1 ? b.reciprocal() : b.reciprocal().mul(a)) : a.div(b)
 }
 export const power = (a: number, b: Scalar): Scalar => (isNumber(b) ? a ** b : a === 1 ? 1 : asTensor(a).pow(b))
+/** x^a; x is not negative. */
+export const powerOf = (x: Scalar, a: number): Scalar => (isNumber(x) ? x ** a : a === 1 ? x : x.pow(a))
 export const squareRoot = (x: Scalar): Scalar => (isNumber(x) ? Math.sqrt(x) : x.sqrt())
 export const cosine = (x: Scalar): Scalar => (isNumber(x) ? Math.cos(x) : x.cos())
 export const floor = (x: Scalar): Scalar => (isNumber(x) ? Math.floor(x) : x.floor())

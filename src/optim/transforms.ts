@@ -159,24 +159,31 @@ export interface AdamScaleOptions {
   readonly beta2?: number
   readonly epsilon?: number
 }
+export interface AmsgradOptions {
+  /** Divide by the largest mean of squares so far, so that rates never grow again. Reddi et al. 2018, arXiv:1904.09237 */
+  readonly amsgrad?: boolean
+}
 
 /**
  * m ← m + (1 − β₁)(g − m), v ← β₂·v + (1 − β₂)·g², u = m / (√v / √(1 − β₂ᵗ) + ε) / (1 − β₁ᵗ).
  * Kingma & Ba 2014, arXiv:1412.6980; torch.optim.Adam
  */
-export function scaleByAdam(options: AdamScaleOptions = {}): Transform {
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options
+export function scaleByAdam(options: AdamScaleOptions & AmsgradOptions = {}): Transform {
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, amsgrad = false } = options
   fraction('scaleByAdam', 'beta1', beta1)
   fraction('scaleByAdam', 'beta2', beta2)
   atLeast('scaleByAdam', 'epsilon', epsilon, 0)
-  return stateful('scaleByAdam', ['mean', 'squares'], (g, { mean, squares }, { step }) => {
+  const kinds = amsgrad ? (['mean', 'squares', 'largest'] as const) : (['mean', 'squares'] as const)
+  return stateful<'mean' | 'squares' | 'largest'>('scaleByAdam', kinds, (g, { mean, squares, largest }, { step }) => {
     const m = mean.value.add(g.sub(mean.value).mul(1 - beta1))
     const v = squares.value.mul(beta2).add(g.square().mul(1 - beta2))
     mean.assign(m)
     squares.assign(v)
+    const most = amsgrad ? largest.value.maximum(v) : v
+    if (amsgrad) largest.assign(most)
     const rootCorrection = over(1, squareRoot(minus(1, power(beta2, step))))
     return {
-      direction: m.div(scaledBy(v.sqrt(), rootCorrection).add(epsilon)),
+      direction: m.div(scaledBy(most.sqrt(), rootCorrection).add(epsilon)),
       scale: over(1, minus(1, power(beta1, step))),
     }
   })
@@ -201,6 +208,6 @@ export function atLeast(operation: string, name: string, value: number, low: num
     throw new ValueError(operation, `${name} must be a number of ${low} or more, not ${value}`)
 }
 
-function fraction(operation: string, name: string, value: number): void {
+export function fraction(operation: string, name: string, value: number): void {
   if (!(value >= 0 && value < 1)) throw new ValueError(operation, `${name} must be from 0 to below 1, not ${value}`)
 }

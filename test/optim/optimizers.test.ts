@@ -181,6 +181,70 @@ describe.each<[string, optim.Schedule, [number, number][]]>([
       [9, 0],
     ],
   ],
+  [
+    'multiStep',
+    schedules.multiStep({ learningRate: 1, milestones: [2, 3], factor: 0.5 }),
+    [
+      [1, 1],
+      [2, 0.5],
+      [3, 0.25],
+      [99, 0.25],
+    ],
+  ],
+  [
+    'polynomial',
+    schedules.polynomial({ learningRate: 1, steps: 10, power: 2, final: 0.2 }),
+    [
+      [0, 1],
+      [5, 0.4],
+      [10, 0.2],
+      [11, 0.2],
+    ],
+  ],
+  [
+    'cosineRestarts',
+    schedules.cosineRestarts({ learningRate: 1, period: 2, growth: 2 }),
+    [
+      [0, 1],
+      [1, 0.5],
+      [2, 1],
+      [4, 0.5],
+      [6, 1],
+      [10, 0.5],
+      [13.999999999, 0],
+    ],
+  ],
+  [
+    'oneCycle',
+    schedules.oneCycle({ learningRate: 1, steps: 11, risingShare: 0.5, startDivisor: 5, finalDivisor: 2 }),
+    [
+      [0, 0.2],
+      [2.25, 0.6],
+      [4.5, 1],
+      [10, 0.1],
+      [12, 0.1],
+    ],
+  ],
+  [
+    'inverseSquareRoot',
+    schedules.inverseSquareRoot({ learningRate: 1, steps: 4 }),
+    [
+      [0, 1],
+      [4, 1],
+      [16, 0.5],
+    ],
+  ],
+  [
+    'join',
+    schedules.join([0.5, schedules.linear({ from: 1, to: 0, steps: 4 }), 2], [3, 9]),
+    [
+      [2, 0.5],
+      [3, 1],
+      [5, 0.5],
+      [8, 0],
+      [9, 2],
+    ],
+  ],
 ])('schedule %s', (_, schedule, points) => {
   test('is what its formula says', () => {
     for (const [t, rate] of points) expect(learningRateAt(schedule, t)).toBeCloseTo(rate, 12)
@@ -278,6 +342,14 @@ test.each<[() => unknown, RegExp]>([
   [() => optim.sgd({ learningRate: 1, nesterov: true }), /nesterov needs a momentum above 0/],
   [() => optim.schedules.cosine({ learningRate: 1, steps: 0 }), /steps must be a number above 0, not 0/],
   [() => optim.clipByGlobalNorm(-1), /0 or more, not -1/],
+  [() => optim.schedules.multiStep({ learningRate: 1, milestones: [3, 3] }), /milestones must be ascending/],
+  [() => optim.schedules.join([1, 2], [3, 4]), /2 schedules need one boundary less, not 2/],
+  [
+    () => optim.schedules.oneCycle({ learningRate: 1, steps: 4, startDivisor: 0 }),
+    /startDivisor must be a number above 0/,
+  ],
+  [() => optim.lion({ beta2: 1 }), /beta2 must be from 0 to below 1/],
+  [() => optim.adadelta({ decay: -1 }), /the decay must be from 0/],
   [() => optim.sgd({ learningRate: 1 }).init([]), /given no parameters/],
 ])('refused: %s', (f, message) => {
   expect(f).toThrow(message)

@@ -42,14 +42,29 @@ const fixture = JSON.parse(readFileSync(new URL('../fixtures/torch/optimizers.js
   b: FixtureArray
   cases: Case[]
 }
+const further = JSON.parse(
+  readFileSync(new URL('../fixtures/torch/optimizers-further.json', import.meta.url), 'utf8'),
+) as { cases: Case[] }
 
 function schedule(learningRate: number, given: Case['schedule']): optim.LearningRate {
   if (!given) return learningRate
-  const o = given.options
+  const o = given.options as Record<string, number> & { milestones?: number[] }
   const schedules: Record<string, () => optim.Schedule> = {
     StepLR: () => optim.schedules.step({ learningRate, every: o.step_size!, factor: o.gamma }),
     ExponentialLR: () => optim.schedules.exponential({ learningRate, factor: o.gamma! }),
     CosineAnnealingLR: () => optim.schedules.cosine({ learningRate, steps: o.T_max!, final: o.eta_min }),
+    MultiStepLR: () => optim.schedules.multiStep({ learningRate, milestones: o.milestones!, factor: o.gamma }),
+    PolynomialLR: () => optim.schedules.polynomial({ learningRate, steps: o.total_iters!, power: o.power }),
+    CosineAnnealingWarmRestarts: () =>
+      optim.schedules.cosineRestarts({ learningRate, period: o.T_0!, growth: o.T_mult, final: o.eta_min }),
+    OneCycleLR: () =>
+      optim.schedules.oneCycle({
+        learningRate: o.max_lr!,
+        steps: o.total_steps!,
+        risingShare: o.pct_start,
+        startDivisor: o.div_factor,
+        finalDivisor: o.final_div_factor,
+      }),
     LinearLR: () => optim.schedules.warmup({ steps: o.total_iters!, startFactor: o.start_factor, after: learningRate }),
   }
   return schedules[given.name]!()
@@ -59,7 +74,8 @@ function build(c: Case): optim.OptimizerSpec {
   const o = c.options
   const weightDecay = o.weight_decay
   const learningRate = o.lr === undefined ? undefined : schedule(o.lr, c.schedule)
-  const adam = { learningRate, beta1: o.betas?.[0], beta2: o.betas?.[1], epsilon: o.eps, weightDecay }
+  const betas = { beta1: o.betas?.[0], beta2: o.betas?.[1] }
+  const adam = { learningRate, ...betas, epsilon: o.eps, weightDecay, amsgrad: o.amsgrad }
   const kinds: Record<string, () => optim.OptimizerSpec> = {
     SGD: () =>
       optim.sgd({
@@ -80,6 +96,10 @@ function build(c: Case): optim.OptimizerSpec {
     RMSprop: () => optim.rmsprop({ learningRate, centered: o.centered, momentum: o.momentum, weightDecay }),
     Adam: () => optim.adam(adam),
     AdamW: () => optim.adamW(adam),
+    Adadelta: () => optim.adadelta({ learningRate, decay: o.rho, epsilon: o.eps, weightDecay }),
+    NAdam: () => optim.nadam({ ...adam, momentumDecay: o.momentum_decay }),
+    RAdam: () => optim.radam(adam),
+    Lion: () => optim.lion({ learningRate, ...betas, weightDecay }),
   }
   const spec = kinds[c.optimizer]!()
   if (!c.clip) return spec
@@ -98,7 +118,7 @@ function problem(dtype: 'float32' | 'float64' = 'float32') {
   return { net, w: net.children.w, b: net.children.b }
 }
 
-describe.each(fixture.cases)('$name', (c) => {
+describe.each([...fixture.cases, ...further.cases])('$name', (c) => {
   test('from given gradients', () => {
     const { net, w, b } = problem()
     const optimizer = build(c).init(net)
