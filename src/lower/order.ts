@@ -26,8 +26,8 @@ export interface Memory<O> {
   readonly kept: ReadonlySet<O>
 }
 
-/** A launch goes before others where that frees as much; for less the order stays, and small kernels find their like. */
-const worthwhile = 64 * 1024
+/** A launch goes before others where that frees as much; for less the order stays, and small kernels find their like. Tests set it to 1. */
+export const leastFreed = { bytes: 64 * 1024 }
 
 /** Launches that touch the same place, one of them writing, keep their order; of the rest, what frees most is next. */
 export function freeEarly<L extends Orderable<O>, O>(launches: readonly L[], memory: Memory<O>): readonly L[] {
@@ -40,7 +40,7 @@ export function freeEarly<L extends Orderable<O>, O>(launches: readonly L[], mem
   const freed = (i: number): number =>
     places[i]!.reduce((sum, place) => sum + bytesOf(place) * (Number(ends(place)) - Number(!alive.has(place))), 0)
 
-  const worth = places.map((list) => list.reduce((sum, place) => sum + bytesOf(place), 0) >= worthwhile)
+  const worth = places.map((list) => list.reduce((sum, place) => sum + bytesOf(place), 0) >= leastFreed.bytes)
   if (!worth.includes(true)) return launches
   const { followers, waiting } = dependences(launches, placeOf)
   const ready = new Set([...launches.keys()].filter((i) => worth[i] && waiting[i] === 0))
@@ -48,7 +48,7 @@ export function freeEarly<L extends Orderable<O>, O>(launches: readonly L[], mem
   const order: L[] = []
   // The first that is left depends on nothing that is left.
   for (let first = 0; order.length < launches.length; ) {
-    let [next, most] = [first, worthwhile - 1]
+    let [next, most] = [first, leastFreed.bytes - 1]
     for (const i of ready) {
       const bytes = freed(i)
       if (bytes > most || (bytes === most && i < next)) [next, most] = [i, bytes]

@@ -44,7 +44,7 @@ interface Parts {
 const wave = (length: number, from: number) => Float32Array.from({ length }, (_, i) => Math.sin(1.7 * i + 0.3 * from))
 const size = (shape: Shape) => shape.reduce((n, extent) => n * extent, 1)
 
-function training(parts: Parts): Training {
+export function training(parts: Parts): Training {
   const [batch] = parts.input as readonly [number]
   const targets = (count: number, from: number): TypedArray =>
     typeof parts.target === 'number'
