@@ -12,7 +12,18 @@ import { distance, type FixtureArray, fixtureTensor, numbers, runTraced } from '
 
 interface Case {
   name: string
-  loss: 'mse' | 'l1' | 'huber' | 'crossEntropy' | 'binaryCrossEntropy'
+  loss:
+    | 'mse'
+    | 'l1'
+    | 'huber'
+    | 'crossEntropy'
+    | 'binaryCrossEntropy'
+    | 'klDivergence'
+    | 'negativeLogLikelihood'
+    | 'hinge'
+    | 'tripletMargin'
+    | 'focal'
+    | 'dice'
   options: Record<string, number> & { reduction: loss.Reduction }
   input: FixtureArray
   target: FixtureArray
@@ -20,10 +31,14 @@ interface Case {
   classWeight?: FixtureArray
   posWeight?: FixtureArray
   elementWeight?: FixtureArray
+  negative?: FixtureArray
   value: FixtureArray
   gradient: FixtureArray
 }
 const { cases } = JSON.parse(readFileSync(new URL('../fixtures/torch/losses.json', import.meta.url), 'utf8')) as {
+  cases: Case[]
+}
+const further = JSON.parse(readFileSync(new URL('../fixtures/torch/losses-further.json', import.meta.url), 'utf8')) as {
   cases: Case[]
 }
 type Loss = (output: Tensor, target: Tensor, options: object) => Tensor
@@ -33,6 +48,13 @@ const losses: Record<Case['loss'], Loss> = {
   huber: loss.huber,
   crossEntropy: loss.crossEntropy,
   binaryCrossEntropy: loss.binaryCrossEntropy,
+  klDivergence: loss.klDivergence,
+  negativeLogLikelihood: loss.negativeLogLikelihood,
+  hinge: loss.hinge,
+  tripletMargin: (anchor, positives, options) =>
+    loss.tripletMargin(anchor, positives, (options as { negative: Tensor }).negative, options),
+  focal: loss.focal,
+  dice: loss.dice,
 }
 
 function evaluate(c: Case, dtype: 'float32' | 'float64') {
@@ -40,6 +62,11 @@ function evaluate(c: Case, dtype: 'float32' | 'float64') {
   const options = {
     reduction: c.options.reduction,
     delta: c.options.delta,
+    margin: c.options.margin,
+    gamma: c.options.gamma,
+    alpha: c.options.alpha,
+    smooth: c.options.smooth,
+    negative: given(c.negative),
     axis: c.options.axis,
     labelSmoothing: c.options.label_smoothing,
     ignoreIndex: c.options.ignore_index,
@@ -61,7 +88,7 @@ function evaluate(c: Case, dtype: 'float32' | 'float64') {
   return { value: value!, gradient: gradient! }
 }
 
-describe.each(cases)('$name', (c) => {
+describe.each([...cases, ...further.cases])('$name', (c) => {
   test.each(['float32', 'float64'] as const)('%s', (dtype) => {
     const { value, gradient } = evaluate(c, dtype)
     expect(value.shape).toEqual(c.value.shape)
@@ -117,6 +144,10 @@ describe('what cannot be compared says so', () => {
     ],
     [() => loss.meanSquaredError(row, row, { sampleWeight: column }), /sample weights are \[3,1\].*\[3\]/s],
     [() => loss.huber(row, row, { delta: 0 }), /delta must be above 0, not 0/],
+    [() => loss.focal(row, row, { gamma: -1 }), /gamma must be 0 or more, not -1/],
+    [() => loss.dice(column, row), /\[3,1\], the target \[3\]/],
+    [() => loss.negativeLogLikelihood(logits, row), /\[2,3\] need labels \[2\].*They are \[3\]/s],
+    [() => loss.tripletMargin(logits, logits, row), /the anchors are \[2,3\], others \[3\]/],
     [() => loss.huber(row, row, { reduction: 'average' as 'mean' }), /'mean', 'sum' or 'none', not 'average'/],
   ])('%#', (f, message) => {
     expect(f).toThrow(message)

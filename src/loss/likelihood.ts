@@ -1,0 +1,73 @@
+/**
+ * @file Losses of log probabilities: negative log likelihood and Kullback-Leibler divergence. In: ln p, as logSoftmax gives
+ * it, and classes or probabilities. Out: one number, or with `reduction: 'none'` one a sample.
+ */
+import type { DType } from '../base/dtype.js'
+import { ShapeError } from '../base/errors.js'
+import { formatShape, normalizeAxis, type Shape, sameShape } from '../base/shape.js'
+import type { DTypeOf } from '../nn/shapes.js'
+import { full, iota } from '../trace/creation.js'
+import { type Tensor, where } from '../trace/tensor.js'
+import { checkTarget, type LossOptions, type Reduced, type Reduction, reduceLoss } from './reduction.js'
+import type { LikeOutput, Output } from './types.js'
+
+export interface LikelihoodOptions<R extends Reduction = Reduction> extends LossOptions<R> {
+  /** c [C]: how much each class counts; the mean is then Σ c[yᵢ]·lᵢ / Σ c[yᵢ]. */
+  readonly classWeights?: Tensor
+  /** Samples with this label count nowhere; none by default. */
+  readonly ignoreIndex?: number
+  /** Where the classes are: the last axis by default; 1 for PyTorch's [N, C, ...]. */
+  readonly axis?: number
+}
+
+/**
+ * l = −ln p_y of log probabilities [..., C] and class indices [...] (int32, uint32 or uint8): cross-entropy behind a logSoftmax
+ * of one's own. A label outside 0..C − 1 gives NaN. torch.nn.functional.nll_loss
+ * Throws where shapes do not go together.
+ */
+export function negativeLogLikelihood<O extends Tensor, R extends Reduction = 'mean'>(
+  logProbabilities: O & Output<O>,
+  target: Tensor,
+  options: LikelihoodOptions<R> = {},
+): Reduced<R, DTypeOf<O>> {
+  const name = 'negativeLogLikelihood'
+  const p: Tensor = logProbabilities
+  const axis = normalizeAxis(name, options.axis ?? -1, p.rank)
+  const samples = (p.shape as Shape).filter((_, i) => i !== axis)
+  const classes = p.shape[axis]!
+  if (!sameShape(target.shape, samples))
+    throw new ShapeError(name, `log probabilities ${formatShape(p.shape)} need labels ${formatShape(samples)}`, {
+      hint: `They are ${formatShape(target.shape)}.`,
+    })
+  const label = target.dtype === 'int32' ? target : target.cast('int32')
+  const isClass = label.expandDims(axis).equal(iota(p.shape as Shape, axis))
+  const { classWeights, ignoreIndex } = options
+  if (classWeights && !sameShape(classWeights.shape, [classes]))
+    throw new ShapeError(name, `the class weights are ${formatShape(classWeights.shape)}, there are ${classes} classes`)
+  const weights = classWeights?.cast(p.dtype as DType).reshape((p.shape as Shape).map((n, i) => (i === axis ? n : 1)))
+  const weight = weights && where(isClass, weights, 0).sum(axis)
+  const picked = where(isClass, p, 0).sum(axis).neg()
+  const own = weight ? picked.mul(weight) : picked
+  const known = where(label.less(0), Number.NaN, where(label.less(classes), own, Number.NaN))
+  if (ignoreIndex === undefined) return reduceLoss(name, known, options, weight)
+  const ignored = label.equal(ignoreIndex)
+  const counts = where(ignored, 0, weight ?? full(label.shape as Shape, 1, { dtype: p.dtype as DType }))
+  return reduceLoss(name, where(ignored, 0, known), options, counts)
+}
+
+/**
+ * l = Σₖ tₖ (ln tₖ − ln pₖ) of log probabilities and probabilities t, both [..., C]; terms with t = 0 are 0. The mean is over
+ * samples, which is what torch.nn.functional.kl_div calls 'batchmean'. Kullback & Leibler 1951
+ */
+export function klDivergence<O extends Tensor, T extends Tensor, R extends Reduction = 'mean'>(
+  logProbabilities: O & Output<O>,
+  target: T & LikeOutput<O, T>,
+  options: LossOptions<R> = {},
+): Reduced<R, DTypeOf<O>> {
+  checkTarget('klDivergence', logProbabilities, target)
+  const t: Tensor = target
+  const positive = t.greater(0)
+  // The logarithm of what does not count must not be infinite: its gradient would be NaN.
+  const entropy = where(positive, t.mul(where(positive, t, 1).log()), 0)
+  return reduceLoss('klDivergence', entropy.sub(t.mul(logProbabilities as Tensor)).sum(-1), options)
+}
