@@ -106,13 +106,15 @@ export function rmsprop(
   )
 }
 
+export interface AdamOptions extends Partial<CommonOptions>, AdamScaleOptions, AmsgradOptions {}
+
 /**
  * Means of gradients and of their squares, corrected for starting at 0: p ← p − η·m̂ / (√v̂ + ε); η 1e-3, β 0.9 and 0.999.
  * Weight decay is L2 (g + λp), as in PyTorch's Adam; `adamW` decouples it.
  * Kingma & Ba 2014, arXiv:1412.6980; torch.optim.Adam
  * Example: optim.adam({ learningRate: 1e-3, weightDecay: 1e-4 })
  */
-export function adam(options: Partial<CommonOptions> & AdamScaleOptions & AmsgradOptions = {}): OptimizerSpec {
+export function adam(options: AdamOptions = {}): OptimizerSpec {
   const { learningRate = 1e-3, weightDecay, ...rest } = options
   return optimizer(compose(...decay(weightDecay), scaleByAdam(rest), scaleByLearningRate(learningRate)))
 }
@@ -122,7 +124,7 @@ export function adam(options: Partial<CommonOptions> & AdamScaleOptions & Amsgra
  * Loshchilov & Hutter 2017, arXiv:1711.05101; torch.optim.AdamW
  * Example: optim.adamW({ learningRate: 1e-3, weightDecay: { rate: 0.05, where: optim.notBias } })
  */
-export function adamW(options: Partial<CommonOptions> & AdamScaleOptions & AmsgradOptions = {}): OptimizerSpec {
+export function adamW(options: AdamOptions = {}): OptimizerSpec {
   const { learningRate = 1e-3, weightDecay = 0.01, ...rest } = options
   return optimizer(compose(scaleByAdam(rest), ...decay(weightDecay), scaleByLearningRate(learningRate)))
 }
