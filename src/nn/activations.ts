@@ -81,6 +81,73 @@ export const softplus: Elementwise = activation('softplus', (x) => {
   return where(negative, 0, x).add(minusAbsolute.exp().log1p())
 })
 
+/** −ln(1 + e⁻ˣ) = ln σ(x), right for any x. torch's logsigmoid */
+export const logSigmoid: Elementwise = activation('logSigmoid', (x) => softplus(x.neg()).neg())
+
+/** min(max(x, 0), 6), with slope 0 at both corners. Krizhevsky 2010 */
+export const relu6: Elementwise = activation('relu6', (x) => between(x, 0, 6))
+
+/** x limited to [low, high], −1 and 1 unless said otherwise, with slope 0 at both corners. torch's hardtanh */
+export const hardTanh: Configurable<{ readonly low?: number; readonly high?: number }> = configurable(
+  'hardTanh',
+  (x, { low = -1, high = 1 }) => {
+    if (!(low < high)) throw new ValueError('nn.hardTanh', `low must be below high, not ${low} and ${high}`)
+    return between(x, low, high)
+  },
+)
+
+/** x / 6 + ½ limited to [0, 1]. Howard et al. 2019, arXiv:1905.02244; torch's hardsigmoid */
+export const hardSigmoid: Elementwise = activation('hardSigmoid', (x) =>
+  where(x.lessEqual(-3), 0, where(x.greaterEqual(3), 1, x.mul(1 / 6).add(0.5))),
+)
+
+/** x·hardSigmoid(x): 0 below −3, x above 3. Howard et al. 2019, arXiv:1905.02244; torch's hardswish */
+export const hardSwish: Elementwise = activation('hardSwish', (x) =>
+  where(x.lessEqual(-3), 0, where(x.greaterEqual(3), x, x.mul(x.add(3)).mul(1 / 6))),
+)
+
+/** λx for x > 0, λα(eˣ − 1) below, which keeps mean 0 and variance 1 through layers. Klambauer et al. 2017, arXiv:1706.02515 */
+export const selu: Elementwise = activation('selu', (x) => {
+  const [alpha, scale] = [1.6732632423543772, 1.0507009873554805]
+  const below = x.lessEqual(0)
+  return where(below, where(below, x, 0).expm1().mul(alpha), x).mul(scale)
+})
+
+/** x for x > 0, α(e^(x/α) − 1) below; α = 1. Its slope is 1 at 0 for any α. Barron 2017, arXiv:1704.07483 */
+export const celu: Configurable<{ readonly alpha?: number }> = configurable('celu', (x, { alpha = 1 }) => {
+  if (!(alpha > 0)) throw new ValueError('nn.celu', `alpha must be above 0, not ${alpha}`)
+  const below = x.lessEqual(0)
+  return where(below, where(below, x, 0).div(alpha).expm1().mul(alpha), x)
+})
+
+/** x·tanh(ln(1 + eˣ)). Misra 2019, arXiv:1908.08681 */
+export const mish: Elementwise = activation('mish', (x) => x.mul(softplus(x).tanh()))
+
+/** x / (1 + |x|). Bergstra et al. 2009 */
+export const softSign: Elementwise = activation('softSign', (x) => x.div(x.abs().add(1)))
+
+/** x − tanh x. torch's tanhshrink */
+export const tanhShrink: Elementwise = activation('tanhShrink', (x) => x.sub(x.tanh()))
+
+/** x drawn towards 0 by λ, and 0 within [−λ, λ]; λ = ½. torch's softshrink */
+export const softShrink: Configurable<{ readonly lambda?: number }> = configurable(
+  'softShrink',
+  (x, { lambda = 0.5 }) => {
+    if (!(lambda >= 0)) throw new ValueError('nn.softShrink', `lambda must be 0 or more, not ${lambda}`)
+    return where(x.greater(lambda), x.sub(lambda), where(x.less(-lambda), x.add(lambda), x.mul(0)))
+  },
+)
+
+/** x, but 0 within [−λ, λ]; λ = ½. torch's hardshrink */
+export const hardShrink: Configurable<{ readonly lambda?: number }> = configurable(
+  'hardShrink',
+  (x, { lambda = 0.5 }) => where(x.greater(lambda), x, where(x.less(-lambda), x, x.mul(0))),
+)
+
+/** low or high beyond, NaN as it is. */
+const between = (x: Tensor, low: number, high: number): Tensor =>
+  where(x.lessEqual(low), low, where(x.greaterEqual(high), high, x))
+
 export interface AxisOptions {
   /** The axis along which results add up to 1: the last by default. */
   readonly axis?: number
@@ -97,6 +164,9 @@ export const logSoftmax: Configurable<AxisOptions> = configurable('logSoftmax', 
   const shifted = x.sub(x.max(axis, { keepAxes: true }).detach())
   return shifted.sub(shifted.exp().sum(axis, { keepAxes: true }).log())
 })
+
+/** The softmax of −x along an axis: the smallest counts most. torch's softmin */
+export const softmin: Configurable<AxisOptions> = configurable('softmin', (x, options) => softmax(x.neg(), options))
 
 /** With e = e^−|x|: 1 / (1 + e) for x ≥ 0 and e / (1 + e) below. 1 / (1 + e⁻ˣ) alone has the slope ∞ · 0 far out. */
 function logistic(x: Tensor): Tensor {
