@@ -3,6 +3,7 @@
  * Stored: inputs, results, contractions, reductions, joins; what two consumers need and is not cheap; what would be
  * recomputed for each element it is broadcast to.
  */
+import { byteSize } from '../base/dtype.js'
 import { type Graph, isOp, type Node, topological } from '../graph/node.js'
 import { type Op, opInfo } from '../graph/op.js'
 import { isView } from './stage.js'
@@ -62,6 +63,16 @@ export function chooseStored(graph: Graph): Set<Node> {
       else users.set(base, new Set([node]))
     }
   }
+  /**
+   * What a node is one cheap operation away from, if that has several users as well and is no larger: it serves all of them
+   * where one stored value for each would be needed, as x does for the x/2 and x/√2 of GELU and its derivative.
+   */
+  const sourceOf = (node: Node): Node | undefined => {
+    const [source, ...others] = node.operands.filter((operand) => !constants.has(below(operand).base))
+    if (!source || others.length > 0 || dear.has(node.op) || isView(source) || stored.has(source)) return undefined
+    const larger = byteSize[source.type.dtype] > byteSize[node.type.dtype]
+    return (users.get(source)?.size ?? 0) >= 2 && !larger ? source : undefined
+  }
   // A repeated base may stand under a view that is itself the root of the repetition; weights follow the same walk.
   for (const node of order) {
     if (stored.has(node) || node.operands.length === 0) {
@@ -72,8 +83,10 @@ export function chooseStored(graph: Graph): Set<Node> {
     for (const operand of node.operands) sum += weight.get(operand)!
     weight.set(node, sum)
     if (!isView(node) && sum >= 2 && (users.get(node)?.size ?? 0) >= 2 && !constants.has(node)) {
-      stored.add(node)
-      weight.set(node, 0)
+      const source = sourceOf(node)
+      stored.add(source ?? node)
+      weight.set(source ?? node, 0)
+      if (source) weight.set(node, 1)
     }
   }
   return stored

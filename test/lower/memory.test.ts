@@ -14,10 +14,16 @@ import type { OptimizerSpec } from '../../src/optim/optimizer.js'
 import { training } from '../engines/trainings.js'
 
 /** The plan of a step of a multi-layer perceptron with cross-entropy. */
-function planOf(sizes: readonly number[], batch: number, optimizer: OptimizerSpec, target: Target): Plan {
+function planOf(
+  sizes: readonly number[],
+  batch: number,
+  optimizer: OptimizerSpec,
+  target: Target,
+  activation: typeof nn.relu = nn.relu,
+): Plan {
   const layers = sizes.slice(1).flatMap((width, i) => {
     const linear = nn.linear(sizes[i]!, width)
-    return i + 2 < sizes.length ? [linear, nn.relu] : [linear]
+    return i + 2 < sizes.length ? [linear, activation] : [linear]
   })
   const made = training({
     name: sizes.join('-'),
@@ -76,12 +82,17 @@ test.each([
   }
 })
 
-test('each layer more adds its activation and mask to what must live at once, and no gradient', () => {
+// ReLU: its result, and a byte that says where it is 0. tanh: its result. GELU: x, 1 + erf(x/√2) and the result.
+test.each([
+  ['relu', 4 + 1],
+  ['tanh', 4],
+  ['gelu', 12],
+] as const)('each layer more adds what its derivative reads to what must live at once, and no gradient: %s', (name, bytes) => {
   const [batch, width] = [192, 128]
   const live = (depth: number) =>
-    planOf([width, ...Array<number>(depth).fill(width), 10], batch, adam, wasmTarget).liveBytes
+    planOf([width, ...Array<number>(depth).fill(width), 10], batch, adam, wasmTarget, nn[name]).liveBytes
   const [four, eight] = [live(4), live(8)]
-  expect((eight - four) / 4 / (batch * width)).toBeCloseTo(4 + 1, 1)
+  expect((eight - four) / 4 / (batch * width)).toBeCloseTo(bytes, 1)
 })
 
 test('launches that meet keep their order, whatever frees most', () => {
