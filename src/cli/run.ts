@@ -129,8 +129,11 @@ export function listenForInterrupt(): Interrupt {
   }
 }
 
-/** Progress on standard error: a live line in a terminal, elsewhere a line at the end of each network. */
-export function progressOf(options: RunOptions, prefix = ''): Progress | undefined {
+/**
+ * Progress on standard error: a live line in a terminal, elsewhere a line at the end of each network. `memory`: whether it
+ * begins with what a step needs; networks that are alike need not say it again.
+ */
+export function progressOf(options: RunOptions, prefix = '', memory = true): Progress | undefined {
   if (options.quiet || !options.progress) return undefined
   const { stderr } = process
   const lineStart = '\r\u001b[K'
@@ -145,7 +148,9 @@ export function progressOf(options: RunOptions, prefix = ''): Progress | undefin
     },
   }
   const line = progressLine({ stream })
-  return stderr.isTTY ? line : { start: (run) => line.start?.(run), end: (history) => line.end?.(history) }
+  const start: Progress['start'] = ({ epochs, batches, ...run }) =>
+    line.start?.({ epochs, batches, ...(memory ? run : {}) })
+  return stderr.isTTY ? { ...line, start } : { start, end: (history) => line.end?.(history) }
 }
 
 /** Whether the report is printed: not with --json, which has standard output for itself, nor with --quiet. */

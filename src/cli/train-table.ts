@@ -64,7 +64,7 @@ export async function trainOnTable(file: string, command: TableCommand, words: s
     const trained = await trainTable(plan, {
       signal,
       progress: (member) =>
-        progressOf(command, plan.folds.length > 1 ? `network ${member}/${plan.folds.length}  ` : ''),
+        progressOf(command, plan.folds.length > 1 ? `network ${member}/${plan.folds.length}  ` : '', member === 1),
       epoch: run.log,
     })
     const finished: Finished = {

@@ -258,13 +258,15 @@ describe('the run', () => {
     const calls: string[] = []
     const spy = vi.fn()
     const progress = {
-      start: (run: { epochs: number; batches: number }) => calls.push(`start ${run.epochs}×${run.batches}`),
+      start: (run: { epochs: number; batches: number; memory?: string }) =>
+        calls.push(`start ${run.epochs}×${run.batches}`, run.memory!),
       batch: spy,
       epoch: ({ epoch }: { epoch: number }) => calls.push(`epoch ${epoch}`),
       end: ({ stopped }: { stopped: string }) => calls.push(stopped),
     }
     await fit(small(), { ...options, epochs: 2, batchSize: 1, progress })
-    expect(calls).toEqual(['start 2×200', 'epoch 1', 'epoch 2', 'finished'])
+    const memory = /^memory [\d.]+ \w+: parameters and moments [\d.]+ \w+, arena [\d.]+ \w+ \([\d.]+ \w+ live at once\)/
+    expect(calls).toEqual(['start 2×200', expect.stringMatching(memory), 'epoch 1', 'epoch 2', 'finished'])
   })
 })
 

@@ -30,7 +30,7 @@ const history = {
 
 test('elsewhere: one line an epoch', () => {
   const { progress, written } = record(false)
-  progress.start!({ epochs: 3, batches: 10 })
+  progress.start!({ epochs: 3, batches: 10, memory: 'memory 3 KiB' })
   progress.batch!({ epoch: 1, epochs: 3, batch: 5, batches: 10, loss: 1 })
   progress.epoch!(epoch(1, 2) as never)
   progress.end!({
@@ -40,6 +40,7 @@ test('elsewhere: one line an epoch', () => {
     stopped: 'earlyStopping',
   } as never)
   expect(written).toEqual([
+    'memory 3 KiB\n',
     'epoch 1/3  loss 2.000, accuracy 0.5000  validation loss 2.100\n',
     '1 epochs in 2.3 s, stopped early, parameters of epoch 1 (validation.loss 2.100)\n',
   ])
