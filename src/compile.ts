@@ -19,7 +19,7 @@ import { packingOnly } from './kernel/packing.js'
 import { printKernel } from './kernel/print.js'
 import { verifyKernel } from './kernel/verify.js'
 import { type LoweredGraph, lower, type Updates } from './lower/lower.js'
-import { makePlan, type Plan } from './lower/plan.js'
+import { makePlan, outsideBytes, type Plan } from './lower/plan.js'
 import type { Target } from './lower/target.js'
 import type { NumericsMode } from './numerics/arithmetic.js'
 import type { Engine, Runnable } from './runtime/engine.js'
@@ -229,7 +229,7 @@ function programOf(c: Compilation, runnable: Runnable, compileTimes: ReadonlyMap
   if (debugLevel() >= 1) {
     const total = [...compileTimes.values()].reduce((sum, t) => sum + t, 0)
     console.error(
-      `gradus: compiled ${plan.launches.length} kernels for ${c.engine.name} in ${total.toFixed(1)} ms, arena ${plan.arenaBytes} bytes (${plan.liveBytes} live at once)`,
+      `gradus: compiled ${plan.launches.length} kernels for ${c.engine.name} in ${total.toFixed(1)} ms; memory: parameters and moments ${outsideBytes(plan, true)} bytes, arena ${plan.arenaBytes} (${plan.liveBytes} live at once)`,
     )
   }
   return {

@@ -3,9 +3,10 @@
  * each kernel stands beside what the machine can do at most: its roofline (Williams, Waterman, Patterson 2009,
  * doi:10.1145/1498765.1498785).
  */
-import { byteSize, type TypedArray } from './base/dtype.js'
+import type { TypedArray } from './base/dtype.js'
 import type { Program } from './compile.js'
 import { touchedBytes } from './kernel/traffic.js'
+import { outsideBytes } from './lower/plan.js'
 import { type MachinePeak, machinePeak } from './runtime/peak.js'
 
 export interface KernelExplanation extends Partial<KernelTime> {
@@ -85,12 +86,6 @@ export function explain(program: Program, inputs?: readonly (TypedArray | undefi
     const packed = packing?.[i] ? { packingShare: Math.min(1, packing[i] / seconds[i]!) } : {}
     return { name, flops, bytes, shared, ...time, ...packed }
   })
-  const written = new Set(plan.outputs)
-  const outsideBytes = (updated: boolean) =>
-    plan.slots.reduce((sum, slot, i) => {
-      const counts = slot.kind === 'outside' && written.has(i) === updated
-      return sum + (counts ? slot.length * byteSize[slot.dtype] : 0)
-    }, 0)
   const total = (of: (kernel: KernelExplanation) => number) => kernels.reduce((sum, kernel) => sum + of(kernel), 0)
   const explanation = {
     engine: program.engine,
@@ -102,8 +97,8 @@ export function explain(program: Program, inputs?: readonly (TypedArray | undefi
     ...(peak ? { seconds: whole!, peak: peakOf(peak) } : {}),
     arenaBytes: plan.arenaBytes,
     liveBytes: plan.liveBytes,
-    updatedBytes: outsideBytes(true),
-    heldBytes: outsideBytes(false),
+    updatedBytes: outsideBytes(plan, true),
+    heldBytes: outsideBytes(plan, false),
     compileTimes: Object.fromEntries(program.compileTimes),
     toString: () => explanationTable(explanation),
   }

@@ -136,6 +136,15 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
   return plan
 }
 
+/** Bytes of the Variables that a plan updates (parameters, moments, counters), or of what it only reads. */
+export function outsideBytes(plan: Plan, updated: boolean): number {
+  const written = new Set(plan.outputs)
+  return plan.slots.reduce((sum, slot, i) => {
+    const counts = slot.kind === 'outside' && written.has(i) === updated
+    return sum + (counts ? slot.length * byteSize[slot.dtype] : 0)
+  }, 0)
+}
+
 interface Life {
   readonly from: number
   readonly to: number
