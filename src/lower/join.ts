@@ -3,8 +3,8 @@
  * where gradients are clipped, the update of every parameter, are then one pass. In: launches in order, each a kernel with
  * who owns its memory. Out: fewer launches, which compute the same.
  */
+import { byteSize } from '../base/dtype.js'
 import type { Affine, Buffer, Kernel, LoopVariable, Statement, Value, Variable } from '../kernel/loop.js'
-import { touchedBytes } from '../kernel/traffic.js'
 
 export interface Joinable<O> {
   readonly kernel: Kernel
@@ -49,7 +49,8 @@ function findHome<O>(
   launch: Joinable<O>,
   conflict: (a: Joinable<O>, b: Joinable<O>) => boolean,
 ): Joinable<O>[] | undefined {
-  const small = touchedBytes(launch.kernel).reduce((sum, bytes) => sum + bytes, 0) <= smallBytes
+  const bytes = launch.kernel.buffers.reduce((sum, { dtype, length }) => sum + length * byteSize[dtype], 0)
+  const small = bytes <= smallBytes
   for (let i = groups.length - 1; i >= 0; i--) {
     const group = groups[i]!
     if (group.some((other) => conflict(other, launch))) return undefined
