@@ -25,6 +25,7 @@ test(`${minutes} minutes from seed ${seed}`, { timeout: 60_000 * (minutes + 5) }
   const below = (n: number) => Math.floor(random() * n)
   const end = performance.now() + 60_000 * minutes
   let [programs, runs, shown] = [0, 0, performance.now()]
+  const before: string[] = []
   while (performance.now() < end) {
     const mode = numericsMode() === 'fused' && below(2) === 0 ? 'fused' : 'portable'
     const rows = [
@@ -61,10 +62,18 @@ test(`${minutes} minutes from seed ${seed}`, { timeout: 60_000 * (minutes + 5) }
         if (!expected) [expected, first] = [values, here]
         else {
           const where = difference(values, expected)
-          if (where)
+          if (where) {
+            // Once more, and by others: is it this program, or was it this moment?
+            const again = Array.from({ length: 20 }, () => difference(run(row, column, each), expected!))
+            const bad = again.filter((one) => one !== undefined)
+            const all = values.flatMap((value, i) => (difference([value], [expected![i]!]) ? [i] : []))
             expect.fail(
-              `seed ${seed}, ${mode}, ${row.label}: ${here} is not ${first}: ${where}\n${reproducer(row.graph)}`,
+              `seed ${seed}, ${mode}, ${row.label}: ${here}${column.later ? ' with another engine later' : ''} is not ${first}: ${where}; ` +
+                `values ${all} differ; again: ${bad.length} of 20 (${bad[0]}); before it ${before.join('; ')}\n${reproducer(row.graph)}`,
             )
+          }
+          before.push(`${row.label} ${here}`)
+          if (before.length > 5) before.shift()
         }
       }
     }
