@@ -4,10 +4,10 @@
  *
  * const step = compile((x: Tensor, y: Tensor) => { ...; return error }, { training: true }); await step(x, y).item()
  */
-import type { TypedArray } from './base/dtype.js'
+import { byteSize, type TypedArray } from './base/dtype.js'
 import { debugLevel } from './base/environment.js'
 import { TraceError } from './base/errors.js'
-import { formatShape, type Shape } from './base/shape.js'
+import { formatShape, type Shape, sizeOf } from './base/shape.js'
 import { Storage } from './base/storage.js'
 import { flatten } from './base/tree.js'
 import { type CompileSettings, compileGraph, type Program } from './compile.js'
@@ -37,7 +37,8 @@ export type Compiled<A extends readonly unknown[], R> = ((...args: A) => R) & {
   each(list: readonly A[]): R[]
   /**
    * Runs the step on each item, and gives the last result. Lets the event loop breathe every few milliseconds. Some steps
-   * are made in one call, so that a few items are taken before a step is made.
+   * are made in one call, so that up to 32 items are taken before a step is made (one, where they come slowly). Where the
+   * signal aborts, items that were taken but not yet used are dropped.
    */
   many(batches: Iterable<A> | AsyncIterable<A>, options?: { readonly signal?: AbortSignal }): Promise<R | undefined>
   /** How many programs there are: one for each combination of argument shapes so far. */
@@ -114,6 +115,7 @@ export function compile<A extends readonly unknown[], R>(
         const { found, leaves } = find(list[i++]!)
         const inputs = [inputsOf(found, leaves)]
         // What is to be reported is called alone.
+        const most = stepsACall(found)
         for (; i < list.length && inputs.length < most && !found.report; i++) {
           const next = find(list[i]!)
           if (next.found !== found) break
@@ -136,20 +138,27 @@ export function compile<A extends readonly unknown[], R>(
       let waiting: A[] = []
       const size = new CallSize()
       const flush = () => {
-        settings.signal?.throwIfAborted()
-        result = size.timed(waiting.length, () => extras.each(waiting)).at(-1)
+        const list = waiting
         waiting = []
+        result = size.timed(list.length, () => extras.each(list)).at(-1)
       }
-      for await (const args of batches) {
-        settings.signal?.throwIfAborted()
-        if (waiting.push(args) < size.steps) continue
-        flush()
-        if (performance.now() - breath > breathEvery) {
-          await eventLoopTurn()
-          breath = performance.now()
+      let asked = performance.now()
+      try {
+        for await (const args of batches) {
+          settings.signal?.throwIfAborted()
+          // What comes slowly is not kept waiting for more.
+          const slow = performance.now() - asked > breathEvery
+          if (waiting.push(args) >= size.steps || slow) flush()
+          if (performance.now() - breath > breathEvery) {
+            await eventLoopTurn()
+            breath = performance.now()
+          }
+          asked = performance.now()
         }
+      } finally {
+        // Also where the batches end in an error: those before it were given.
+        if (waiting.length > 0 && !settings.signal?.aborted) flush()
       }
-      if (waiting.length > 0) flush()
       return result
     },
   }
@@ -158,7 +167,15 @@ export function compile<A extends readonly unknown[], R>(
 }
 
 /** More steps in one call gain nothing. */
-const most = 32
+const mostSteps = 32
+/** Arguments and results have a place for each step of a call, which together should not be larger than this. */
+const mostBytes = 16 * 1024 * 1024
+
+const bytesOf = ({ dtype, shape }: TensorType): number => byteSize[dtype] * sizeOf(shape)
+const stepsACall = ({ types, results }: Specialization): number => {
+  const bytes = [...types, ...results].reduce((sum, type) => sum + bytesOf(type), 0)
+  return Math.max(1, Math.min(mostSteps, Math.floor(mostBytes / Math.max(1, bytes))))
+}
 
 /** How many steps to make in one call, so that the event loop turns every few milliseconds. */
 export class CallSize {
@@ -168,7 +185,7 @@ export class CallSize {
     const start = performance.now()
     const result = call()
     const each = (performance.now() - start) / made
-    this.steps = Math.max(1, Math.min(most, 2 * this.steps, Math.floor(breathEvery / 2 / each)))
+    this.steps = Math.max(1, Math.min(mostSteps, 2 * this.steps, Math.floor(breathEvery / 2 / each)))
     return result
   }
 }

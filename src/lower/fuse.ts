@@ -92,14 +92,21 @@ function makeUnit(root: Node, stored: ReadonlySet<Node>, ids: ReadonlyMap<Node, 
 export const accesses = (stage: Stage): Access[] =>
   stage.steps.flatMap((step) => (step.kind === 'access' || step.kind === 'gather' ? [step.access] : []))
 
+/** Each may be a buffer, and so a parameter of the kernel, of which WebAssembly's engines take a thousand at most. */
+const mostNodes = 100
+
 function group(units: readonly Unit[], graph: Graph, updates: ReadonlySet<number>): Group[] {
   const groups: Group[] = []
   const place = new Map<Node, number>()
+  const touched = new Map<Group, Set<Node>>()
   for (const unit of withUpdatesLast(units, graph, updates)) {
     let earliest = 0
     for (const read of unit.reads) earliest = Math.max(earliest, place.get(read.node) ?? 0)
-    const at = findHome(unit, groups, earliest)
+    const at = findHome(unit, groups, earliest, (group) => (touched.get(group)?.size ?? 0) <= mostNodes)
     place.set(unit.root, at)
+    const nodes = touched.get(groups[at]!) ?? new Set<Node>()
+    touched.set(groups[at]!, nodes.add(unit.root))
+    for (const read of unit.reads) nodes.add(read.node)
   }
   return groups
 }
@@ -118,10 +125,10 @@ function withUpdatesLast(units: readonly Unit[], graph: Graph, updates: Readonly
   return [...units.filter((unit) => !late(unit)), ...units.filter(late)]
 }
 
-function findHome(unit: Unit, groups: Group[], earliest: number): number {
+function findHome(unit: Unit, groups: Group[], earliest: number, hasRoom: (group: Group) => boolean): number {
   const [stage] = unit.stages
   if (stage && unit.stages.length === 1)
-    for (let i = earliest; i < groups.length; i++) if (join(groups[i]!, stage)) return i
+    for (let i = earliest; i < groups.length; i++) if (hasRoom(groups[i]!) && join(groups[i]!, stage)) return i
   return groups.push(newGroup(unit)) - 1
 }
 

@@ -17,6 +17,9 @@ export interface Joinable<O> {
 /** Launches that touch no more than this may move up to where their like stands; larger ones join their neighbour. */
 const smallBytes = 64 * 1024
 
+/** Buffers are parameters, of which WebAssembly's engines take a thousand at most; and kernels should stay readable. */
+const mostBuffers = 128
+
 /** `placeOf`: equal for owners of the same memory. */
 export function joinIndependent<O>(launches: readonly Joinable<O>[], placeOf: (owner: O) => unknown): Joinable<O>[] {
   const groups: Joinable<O>[][] = []
@@ -54,11 +57,14 @@ function findHome<O>(
   for (let i = groups.length - 1; i >= 0; i--) {
     const group = groups[i]!
     if (group.some((other) => conflict(other, launch))) return undefined
-    if (group[0]!.plain) return group
+    if (group[0]!.plain && buffersOf([...group, launch]) <= mostBuffers) return group
     if (!small) return undefined
   }
   return undefined
 }
+
+const buffersOf = <O>(group: readonly Joinable<O>[]): number =>
+  group.reduce((sum, { kernel }) => sum + kernel.buffers.length, 0)
 
 /** One kernel: the bodies one after another, buffers that several only read as one. */
 function merge<O>(parts: readonly Joinable<O>[]): Joinable<O> {

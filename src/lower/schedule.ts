@@ -5,6 +5,7 @@
 import { byteSize } from '../base/dtype.js'
 import { type Access, isParallel, Pending } from '../kernel/barriers.js'
 import type { Kernel } from '../kernel/loop.js'
+import { touchedBytes } from '../kernel/traffic.js'
 import type { Slot } from './slot.js'
 import type { Target } from './target.js'
 
@@ -49,7 +50,7 @@ export function schedule(
 }
 
 /** A rough guess for one thread: a multiply-add a cycle, or memory as fast as a second-level cache. */
-function secondsOf({ flops, buffers }: Kernel, { vectorBytes }: Target): number {
-  const bytes = buffers.reduce((sum, { dtype, length }) => sum + length * byteSize[dtype], 0)
-  return Math.max(flops / (vectorBytes / 4) / 6e9, bytes / 30e9)
+function secondsOf(kernel: Kernel, { vectorBytes }: Target): number {
+  const bytes = touchedBytes(kernel).reduce((sum, one) => sum + one, 0)
+  return Math.max(kernel.flops / (vectorBytes / 4) / 6e9, bytes / 30e9)
 }

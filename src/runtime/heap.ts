@@ -105,7 +105,7 @@ export class Heap {
     }
     throw new GradusError(
       'memory',
-      `cannot grow from ${Math.round(size / 2 ** 20)} MiB by ${Math.round(wanted / 2 ** 20)} MiB`,
+      `cannot grow from ${Math.round(size / 2 ** 20)} MiB by ${Math.ceil(wanted / 2 ** 20)} MiB`,
       {
         hint: 'WebAssembly memory ends at 4 GiB: use a smaller batch or model.',
       },
@@ -134,9 +134,13 @@ export class Heap {
         this.#residents.set(storage, offset)
       }
     }
+    let idle = this.#residentBytes
+    for (const storage of needed) idle -= storage.length * byteSize[storage.dtype]
     for (const storage of this.#residents.keys()) {
-      if (this.#residentBytes <= idleBytes) break
-      if (!needed.has(storage)) storage.takeHome()
+      if (idle <= idleBytes) break
+      if (needed.has(storage)) continue
+      idle -= storage.length * byteSize[storage.dtype]
+      storage.takeHome()
     }
     return storages.map((storage) => this.#residents.get(storage)!)
   }

@@ -141,6 +141,7 @@ static void reconsider(Habit *habit, Index steps) {
   if (habit->sleeps > 0 && habit->alone == 0) habit->left = 3 * steps;
   else if (habit->sleeps > 0 && habit->time / habit->calls > habit->alone + habit->alone / 16) {
     long most = 250000000L / habit->alone;
+    if (most < 1) most = 1;
     long next = habit->last ? 2 * habit->last : 32;
     habit->left = habit->last = next < most ? next : most;
     habit->alone = 0;

@@ -23,8 +23,8 @@ export interface SharedProgram {
 const mostWorkers = 63
 /** So many programs are kept by the workers; who comes later takes the place of the one that came first. */
 const places = 64
-/** A worker that has not been heard of for so long in the middle of a step is taken for dead. */
-const patienceMs = 30_000
+/** A worker that is not heard of while the others sleep so often (ten times a second) is taken for dead. */
+const patience = 300
 
 export class WasmPool {
   readonly #heap: Heap
@@ -37,7 +37,7 @@ export class WasmPool {
   /** The bytes of a module that workers are compiling. */
   #loading: number | undefined
   #broken: string | undefined
-  #stalledSince = 0
+  #stalls = 0
   #stalledPhase = 0
   /** The function of a program's import `wait`. */
   readonly wait: (threads: number) => void
@@ -67,7 +67,12 @@ export class WasmPool {
       this.#loading = undefined
     }
     if (!this.#programs.includes(program)) {
-      this.#load(program)
+      try {
+        this.#load(program)
+      } catch (error) {
+        // No room for the module: the program itself has room enough.
+        this.#end(String(error))
+      }
       return 1
     }
     return wanted
@@ -79,7 +84,7 @@ export class WasmPool {
     states[words.slept / 4] = 0
     const place = this.#programs.indexOf(program)
     for (let i = 0; i < threads - 1; i++) this.#give(i, 2, place, table, threads)
-    this.#stalledSince = 0
+    this.#stalls = 0
     program.share(table, 0, threads)
     return states[words.slept / 4]!
   }
@@ -142,6 +147,13 @@ export class WasmPool {
     return 1
   }
 
+  /** No worker may still write when the caller goes on with what it has saved; at most a second, where that can be seen. */
+  #awaitEnds(): void {
+    const alive = () => this.#workers.some((_, i) => this.#get(i, 'thread') !== 0 && !isGone(this.#get(i, 'thread')))
+    for (let i = 0; i < 100 && alive(); i++)
+      Atomics.wait(this.#states, words.slept / 4, this.#states[words.slept / 4]!, 10)
+  }
+
   #stop(reason: string): void {
     this.#broken = reason
     Atomics.store(this.#states, words.failed / 4, 1)
@@ -151,14 +163,15 @@ export class WasmPool {
   /** Called ten times a second while this thread sleeps in the middle of a step. */
   #stalled(): void {
     const phase = Atomics.load(this.#states, words.phase / 4)
-    const now = performance.now()
-    if (this.#stalledSince === 0 || phase !== this.#stalledPhase)
-      [this.#stalledSince, this.#stalledPhase] = [now, phase]
+    // Counted, not timed: while the whole process is stopped nobody is late.
+    this.#stalls = phase === this.#stalledPhase ? this.#stalls + 1 : 1
+    this.#stalledPhase = phase
     const gone = this.#workers.some((_, i) => isGone(this.#get(i, 'thread')))
     const failed = Atomics.load(this.#states, words.failed / 4) !== 0
-    if (!gone && !failed && now - this.#stalledSince < patienceMs) return
+    if (!gone && !failed && this.#stalls < patience) return
     const reason = failed ? 'a worker has failed' : gone ? 'a worker has died' : 'a worker does not answer'
     this.#stop(reason)
+    this.#awaitEnds()
     throw new GradusError('threads', `${reason} in the middle of a step, whose updates may be half done`, {
       hint: 'Start again from saved values; steps go on with one thread (GRADUS_THREADS=1 does without workers).',
     })

@@ -31,15 +31,17 @@ export interface PoolWorker {
  */
 const program = `
 function serve({ threads, memory, control, own, thread }, systemThread) {
-  const at = (byte) => (own + byte) >> 2
+  // Addresses may lie above 2 GiB, where shifts would make them negative.
+  const at = (byte) => (own + byte) / 4
+  const of = (byte) => (control + byte) / 4
   const states = new Int32Array(memory.buffer)
   const fail = () => {
-    Atomics.store(states, (control + ${words.failed}) >> 2, 1)
-    Atomics.notify(states, (control + ${words.phase}) >> 2)
+    Atomics.store(states, of(${words.failed}), 1)
+    Atomics.notify(states, of(${words.phase}))
   }
   try {
     const stalled = () => {
-      if (Atomics.load(states, (control + ${words.failed}) >> 2)) throw new Error('another thread has failed')
+      if (Atomics.load(states, of(${words.failed}))) throw new Error('another thread has failed')
     }
     const env = { memory, stalled }
     const { wait, look } = new WebAssembly.Instance(new WebAssembly.Module(threads), { env }).exports
@@ -52,7 +54,6 @@ function serve({ threads, memory, control, own, thread }, systemThread) {
       if (kind === 1) {
         // Growing by nothing makes the memory's buffer as large as other threads have made the memory.
         memory.grow(0)
-        // Addresses above 2 GiB are negative as words.
         const bytes = new Uint8Array(memory.buffer, address >>> 0, size).slice()
         const module = new WebAssembly.Module(bytes)
         programs[place] = new WebAssembly.Instance(module, { env: { memory, wait } }).exports.share

@@ -54,7 +54,9 @@ export function profileTraining(net: Net, options: ProfileTrainingOptions): Prof
   const program = trainingProgram(net, train, feed, loss, optimizer, names, new RandomGenerator(seed))
   const tensors = feed.batches(undefined, [[0, size]])[0]!
   const callSeconds = medianOfCalls(() => void evaluateTensor(program(...tensors).loss!))
-  return { batchSize: size, callSeconds, explanation: program.explain(tensors, { time: true }) }
+  const explanation = program.explain(tensors, { time: true })
+  feed.release()
+  return { batchSize: size, callSeconds, explanation }
 }
 
 /** The program that predicts so many rows at once: 512 (the default), 64, 8 or 1, which are the batches of `predict`. */

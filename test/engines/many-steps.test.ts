@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { compile, random, type Tensor, tensor, type Variable, variable } from '../../src/index.js'
 import { leastShared } from '../../src/lower/schedule.js'
+import { sharedHeap } from '../../src/runtime/heap.js'
 import { sharing } from '../../src/runtime/wasm.js'
 import { missing, ownCache } from '../native/harness.js'
 import { sameBits } from '../support/bits.js'
@@ -88,4 +89,40 @@ test('many gives the last result, and stops where it is told to', async () => {
   }
   await expect(step.many(stopping(), { signal: stop.signal })).rejects.toThrow(/abort/i)
   expect(total.storage.read()).not.toEqual(other.total.storage.read())
+})
+
+test('many uses what it was given before its source fails, and does not keep slow items waiting', async () => {
+  const { step, total } = steps({ engine: 'wasm', threads: 1 })
+  const other = steps({ engine: 'wasm', threads: 1 })
+  // The total grows fivefold a step: not so many that it becomes infinite.
+  const all = list(37, 5)
+  const failing = function* () {
+    yield* all
+    throw new Error('no more')
+  }
+  await expect(step.many(failing())).rejects.toThrow('no more')
+  for (const args of all) other.step(...args)
+  expect(sameBits(total.storage.read(), other.total.storage.read())).toBeUndefined()
+
+  const patient = steps({ engine: 'wasm', threads: 1 })
+  const slow = async function* () {
+    yield* list(10, 5)
+    for (const args of list(2, 5)) {
+      await new Promise((resolve) => setTimeout(resolve, 30))
+      const before = patient.total.storage.read()
+      yield args
+      // Asked for the next one: the step has been made.
+      expect(sameBits(patient.total.storage.read(), before)).toBeDefined()
+    }
+  }
+  await patient.step.many(slow())
+})
+
+test('large arguments are not held 32 times at once', () => {
+  const step = compile((x: Tensor) => x.sum(), { engine: 'wasm', threads: 1 })
+  const large = tensor(new Float32Array(3_000_000), { shape: [3_000_000] })
+  const before = sharedHeap().memory.buffer.byteLength
+  step.each(Array.from({ length: 32 }, () => [large] as [Tensor]))
+  // Three times 12 MB of arguments at most, with what the heap grows ahead.
+  expect(sharedHeap().memory.buffer.byteLength - before).toBeLessThan(60e6)
 })

@@ -4,6 +4,7 @@ import { compileGraph } from '../../src/compile.js'
 import { emitModule } from '../../src/emit/wasm/emit.js'
 import { input } from '../../src/graph/node.js'
 import * as ops from '../../src/graph/ops.js'
+import { backpropagate, initialize, nn, optim } from '../../src/index.js'
 import { compile } from '../../src/step.js'
 import { tensor, zeros } from '../../src/trace/creation.js'
 import type { Tensor } from '../../src/trace/tensor.js'
@@ -195,4 +196,22 @@ test('outside compile, tensors are computed when read', async () => {
   for (let i = 0; i < 1000; i++) total = total.add(1)
   expect(await total.item()).toBe(1000)
   expect(String(x.add(1))).toBe('Tensor float32[2,2] 2 3 4 5')
+})
+
+test.each(['clipped', 'plain'])('a network of 160 layers, %s: kernels stay within what engines take', async (kind) => {
+  const net = nn.sequential(...Array.from({ length: 160 }, () => nn.linear(4, 4)))
+  initialize(net, { seed: 1 })
+  const adam = optim.adam({ learningRate: 1e-3 })
+  const optimizer = (kind === 'clipped' ? optim.chain(optim.clipByGlobalNorm(1), adam) : adam).init(net)
+  const step = compile(
+    (x: Tensor) => {
+      const error = net(x as never)
+        .square()
+        .mean() as Tensor
+      optimizer.update(backpropagate(error as never, net))
+      return error
+    },
+    { training: true },
+  )
+  expect(Number.isFinite(await step(tensor([[1, 2, 3, 4]])).item())).toBe(true)
 })
