@@ -13,7 +13,7 @@ export interface KernelExplanation extends Partial<KernelTime> {
   readonly name: string
   /** Floating-point operations; a multiply-add counts two, an exponential about twenty. */
   readonly flops: number
-  /** Bytes read and written, each buffer counted once. */
+  /** Bytes read and written: each buffer once, twice if it is updated, and of gathered rows those that are read. */
   readonly bytes: number
   /** Whether threads share it. */
   readonly shared: boolean

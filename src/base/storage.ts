@@ -26,7 +26,7 @@ export class Storage {
     this.#host = data
   }
 
-  /** The host's array, made of zeros if there was none. Undefined behaviour never: moves the bytes home first. */
+  /** The host's array, moved home first, made of zeros if there was none: the values themselves, not a copy. */
   takeHome(): TypedArray {
     if (this.residence) {
       this.#host = this.residence.view().slice() as TypedArray

@@ -1,6 +1,6 @@
 /**
- * @file How much memory a kernel reads and writes. In: a kernel. Out: bytes by buffer, each element once, however often a
- * loop comes back to it; of rows that are chosen when the program runs, those that are read.
+ * @file How much memory a kernel reads and writes. In: a kernel. Out: bytes by buffer: all of it once, however often a loop
+ * comes back to it and however little of it is read; but of rows that are chosen when the program runs, those that are read.
  */
 import { byteSize } from '../base/dtype.js'
 import type { Buffer, Kernel, Statement } from './loop.js'

@@ -14,6 +14,7 @@ export interface FitOptions<
   V extends DataSource | undefined = DataSource | undefined,
   S extends number | undefined = number | undefined,
 > {
+  /** Must not change during a run: up to 256 MiB are copied when it starts, larger data are read before each call. */
   readonly train: DataSource
   /** Looked at after each epoch, never learned from. */
   readonly validation?: V
@@ -33,7 +34,7 @@ export interface FitOptions<
   /** A new order each epoch; true by default. */
   readonly shuffle?: boolean
   readonly earlyStopping?: EarlyStoppingOptions | EarlyStopping
-  /** Aborting ends the run between two steps; awaiting it gives the history so far. */
+  /** Aborting ends the run between two calls, each a few milliseconds of steps; awaiting it gives the history so far. */
   readonly signal?: AbortSignal
   /** true: a line in the terminal, or one line an epoch where there is none; or an object that is told. */
   readonly progress?: boolean | Progress
