@@ -27,11 +27,16 @@ function vectorsFor(rows: number, { tileRows, tileVectors }: Target): number {
   const sums = tileRows * tileVectors
   return Math.min(4, Math.max(tileVectors, 2 ** Math.floor(Math.log2(sums / Math.max(1, rows)))))
 }
-/** Rows of a tile: the target's, or fewer where that leaves no row over. */
-function rowsFor(m: number, { tileRows }: Target): number {
-  if (tileRows <= 4) return tileRows
-  for (let rows = tileRows; 2 * rows > tileRows; rows--) if (m % rows === 0) return rows
-  return tileRows
+/** So many sums keep the multiply-adds of a processor busy (two a cycle, four or five cycles each). */
+const enoughSums = 10
+/** Rows of a tile: the target's, or fewer where that leaves no row over and still enough sums (docs/tuning.md). */
+function rowsFor(m: number, { tileRows, tileVectors }: Target): number {
+  if (tileRows <= 4 || m < tileRows) return tileRows <= 4 ? tileRows : evenRows(m, tileRows, 1)
+  return evenRows(m, tileRows, Math.min(tileRows, Math.ceil(enoughSums / tileVectors)))
+}
+function evenRows(m: number, most: number, least: number): number {
+  for (let rows = most; rows >= least && 2 * rows > most; rows--) if (m % rows === 0) return rows
+  return most
 }
 /** Bytes of packed rows of the left operand that are worked on at a time: a part of the second-level cache. */
 const blockBytes = 128 * 1024
