@@ -25,7 +25,7 @@ import type { NumericsMode } from './numerics/arithmetic.js'
 import type { Engine, Runnable } from './runtime/engine.js'
 import { interpreterEngine } from './runtime/interpreter.js'
 import { NativeProgram, nativeEngine, sourceOf } from './runtime/native.js'
-import { cacheFolder, compileInBackground, isNode, NativeUnavailable } from './runtime/native-compiler.js'
+import { cacheFolder, compileInBackground, isNode } from './runtime/native-compiler.js'
 import { noteOnce } from './runtime/note.js'
 import { type Faster, Tiered } from './runtime/tiered.js'
 import { wasmEngine } from './runtime/wasm.js'
@@ -162,8 +162,8 @@ function compileTiered(
     }
   }
   const tiers = new Tiered(start, begin, (error) => {
-    if (!(error instanceof NativeUnavailable)) throw error
-    noteOnce(`gradus: WebAssembly runs on instead of native code: ${error.message}`)
+    // Whatever it is (a full disk, a folder that nothing may be run from), the program goes on as it began.
+    noteOnce(`gradus: WebAssembly runs on instead of native code: ${error instanceof Error ? error.message : error}`)
   })
   return {
     get graph() {
@@ -285,11 +285,14 @@ export function numericsMode(settings: CompileSettings = {}): NumericsMode {
   const mode = settings.numerics ?? environment('GRADUS_NUMERICS')
   if (mode !== undefined && mode !== 'fused' && mode !== 'portable')
     throw new ValueError('compile', `numerics must be fused or portable, not ${mode}`)
-  if (mode === 'fused' && engineName(settings) === 'wasm' && !relaxedMadd())
+  // Also where the mode was chosen: to ask is what makes Node 20 know the instruction.
+  const fuses = relaxedMadd()
+  const emulated = engineName(settings) === 'interpreter' || engineName(settings) === 'native'
+  if (mode === 'fused' && !fuses && !emulated)
     throw new ValueError('compile', 'this WebAssembly has no fused multiply-add', {
       hint: "Leave numerics out, or use 'portable'.",
     })
-  return mode ?? (relaxedMadd() ? 'fused' : 'portable')
+  return mode ?? (fuses ? 'fused' : 'portable')
 }
 
 export function printPlan(plan: Plan): string {

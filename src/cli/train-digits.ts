@@ -80,7 +80,7 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
         '',
         `(${settings.optimizer}, learning rate up to ${settings.learningRate}, falling to 0, weight decay ${settings.weightDecay});`,
       ),
-      entry('', `all four are one program, compiled to WebAssembly. ${stepsAnEpoch} steps make an epoch.`),
+      entry('', `all four are one program. ${stepsAnEpoch} steps make an epoch.`),
       '',
     )
     const training = fit(net, {

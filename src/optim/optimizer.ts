@@ -34,6 +34,23 @@ export const optimizer = (transform: Transform): OptimizerSpec => ({
 export function chain(...transforms: readonly Transform[]): Transform
 export function chain(...parts: readonly (Transform | OptimizerSpec)[]): OptimizerSpec
 export function chain(...parts: readonly (Transform | OptimizerSpec)[]): Transform | OptimizerSpec {
+  if (parts.length === 0) throw new ValueError('chain', 'is given nothing')
+  parts.forEach((part, i) => {
+    if (
+      typeof part !== 'object' ||
+      part === null ||
+      !('transform' in part || typeof part.init === 'function') ||
+      part instanceof Optimizer
+    )
+      throw new ValueError('chain', `part ${i + 1} is no transform and no optimizer`, {
+        hint: 'Write optim.chain(optim.clipByGlobalNorm(1), optim.adam({ learningRate: 1e-3 })), with calls.',
+      })
+  })
+  const rates = parts.filter((part) => ('transform' in part ? part.transform : part).learningRate !== undefined)
+  if (rates.length > 1)
+    throw new ValueError('chain', `${rates.length} of its parts scale by a learning rate`, {
+      hint: 'One optimizer is enough: take transforms such as optim.scaleByAdam() for the rest.',
+    })
   const composed = compose(...parts.map((part) => ('transform' in part ? part.transform : part)))
   return parts.some((part) => 'transform' in part) ? optimizer(composed) : composed
 }
