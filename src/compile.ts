@@ -274,9 +274,16 @@ function engineName(settings: CompileSettings): EngineName | 'auto' {
 function threadCount({ threads }: CompileSettings): number {
   const wanted = threads ?? Number(environment('GRADUS_THREADS') ?? Math.min(8, processors()))
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > 64)
-    throw new ValueError('compile', `threads must be an integer from 1 to 64, not ${wanted}`, {
-      hint: 'Leave it out: as many are used as there are processors.',
-    })
+    throw new ValueError(
+      'compile',
+      `threads must be an integer from 1 to 64, not ${threads ?? environment('GRADUS_THREADS')}`,
+      {
+        hint:
+          threads === undefined
+            ? 'It is set by GRADUS_THREADS in the environment; without it as many are used as there are processors.'
+            : 'Leave it out: as many are used as there are processors.',
+      },
+    )
   return wanted
 }
 
@@ -284,7 +291,9 @@ function threadCount({ threads }: CompileSettings): number {
 export function numericsMode(settings: CompileSettings = {}): NumericsMode {
   const mode = settings.numerics ?? environment('GRADUS_NUMERICS')
   if (mode !== undefined && mode !== 'fused' && mode !== 'portable')
-    throw new ValueError('compile', `numerics must be fused or portable, not ${mode}`)
+    throw new ValueError('compile', `numerics must be fused or portable, not ${mode}`, {
+      hint: settings.numerics === undefined ? 'It is set by GRADUS_NUMERICS in the environment.' : 'Leave it out.',
+    })
   // Also where the mode was chosen: to ask is what makes Node 20 know the instruction.
   const fuses = relaxedMadd()
   const emulated = engineName(settings) === 'interpreter' || engineName(settings) === 'native'
