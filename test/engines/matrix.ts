@@ -3,7 +3,8 @@
  */
 import type { TypedArray } from '../../src/base/dtype.js'
 import { Storage } from '../../src/base/storage.js'
-import { compileGraph } from '../../src/compile.js'
+import { compileGraph, type Program } from '../../src/compile.js'
+import { interpret } from '../../src/graph/interpret.js'
 import type { Graph } from '../../src/graph/node.js'
 import { lower, type Updates } from '../../src/lower/lower.js'
 import { leastFreed } from '../../src/lower/order.js'
@@ -17,6 +18,7 @@ import { type Library, loadC } from '../../src/runtime/native-compiler.js'
 import { sharing } from '../../src/runtime/wasm.js'
 import { randomGraph } from '../graph/random-graph.js'
 import { sameBits } from '../support/bits.js'
+import type { ProductProgram } from './products.js'
 import type { Traced, Training } from './trainings.js'
 
 /** What a row is: a program, the values of its Variables, the arguments of each step. */
@@ -25,8 +27,11 @@ export interface Row extends Traced {
   readonly steps: readonly (readonly (TypedArray | undefined)[])[]
 }
 
+type Storages = readonly (Storage | undefined)[]
+/** What the compiler makes says of itself what it is. */
+type Loaded = Runnable & Partial<Pick<Program, 'engine' | 'plan'>>
 /** Makes a program over storages of its own. */
-export type Load = (row: Row, storages: readonly (Storage | undefined)[]) => Runnable
+export type Load = (row: Row, storages: Storages) => Loaded
 export interface Column {
   readonly name: string
   readonly load: Load
@@ -51,6 +56,23 @@ export const byEngine =
   (engine: 'interpreter' | 'wasm', numerics: NumericsMode, threads = 1): Load =>
   ({ graph, updates }, storages) =>
     compileGraph(graph, updates, storages, { engine, numerics, threads })
+
+/** What the graph means: no kernels, no plan, node after node. The bits that all others must have. */
+export const byGraph =
+  (numerics: NumericsMode): Load =>
+  ({ graph, updates }, storages) => {
+    const meaning = simplified(graph, updates, numerics)
+    const run: Runnable['run'] = (inputs, results) => {
+      const outputs = interpret(
+        meaning,
+        storages.map((storage, i) => storage?.read() ?? inputs[i]!),
+        numerics,
+      )
+      for (const [output, input] of updates) storages[input]!.write(outputs[output]!)
+      return outputs.slice(0, results)
+    }
+    return { run, runMany: (inputs, results) => inputs.map((one) => run(one, results)), time: () => [] }
+  }
 
 /** The rows' programs in one C file for a width of vectors, compiled when first needed: a plan for one thread, one for three. */
 export class Native {
@@ -95,12 +117,15 @@ export function trainingRow(training: Training, steps: number): Row {
 }
 
 /** A random graph as a row of two equal steps. */
-export function graphRow(seed: number, nodes: number): Row {
-  const { graph, inputs } = randomGraph(seed, { nodes })
+export const graphRow = (seed: number, nodes: number): Row =>
+  programRow({ label: `random graph ${seed} of ${nodes} nodes`, ...randomGraph(seed, { nodes }) })
+
+/** A program without Variables as a row of two equal steps. */
+export function programRow({ label, graph, inputs }: ProductProgram): Row {
   const initial = graph.inputs.map(() => undefined)
   const results = graph.outputs.length
   return {
-    label: `random graph ${seed} of ${nodes} nodes`,
+    label,
     graph,
     updates: new Map(),
     initial,
@@ -109,22 +134,74 @@ export function graphRow(seed: number, nodes: number): Row {
   }
 }
 
-/** Losses and other results of all steps, then all Variables. */
-export function run(row: Row, column: Column, each: number): TypedArray[] {
+/**
+ * Losses and other results of all steps, then all Variables. Where threads of WebAssembly have something to share, they have
+ * shared a third of the calls at least: a call is not, where a worker is late or their habit is to leave it to one.
+ */
+export async function run(row: Row, column: Column, each: number): Promise<TypedArray[]> {
+  for (let tries = 0; tries < 100; tries++) {
+    const { values, calls, shared } = await runOnce(row, column, each)
+    if (3 * shared >= calls) return values
+  }
+  throw new Error(`${row.label}, ${column.name}, ${each} steps a call: threads do not share it`)
+}
+
+/** `calls`: of programs that threads of WebAssembly should share; `shared`: of those, by so many they were. */
+async function runOnce(
+  row: Row,
+  column: Column,
+  each: number,
+): Promise<{ values: TypedArray[]; calls: number; shared: number }> {
   const storages = row.initial.map(
     (values) => values && new Storage(values.dtype, values.data.length, values.data.slice() as TypedArray),
   )
-  let program = column.load(row, storages)
-  const results: TypedArray[] = []
-  for (let i = 0; i < row.steps.length; i += each) {
-    if (column.later && i >= row.steps.length / 2) program = column.later(row, storages)
-    const some = row.steps.slice(i, i + each)
-    for (const outputs of each === 1
-      ? some.map((one) => program.run(one, row.results))
-      : program.runMany(some, row.results))
-      results.push(...outputs)
+  const load = async (how: Load) => {
+    const program = how(row, storages)
+    const isTeam = sharesInWasm(program)
+    if (isTeam) await ready(program, row, storages)
+    return { program, isTeam }
   }
-  return [...results, ...storages.flatMap((storage) => (storage ? [storage.read()] : []))]
+  let { program, isTeam } = await load(column.load)
+  let [calls, shared, isLater] = [0, 0, false]
+  const values: TypedArray[] = []
+  for (let i = 0; i < row.steps.length; i += each) {
+    if (column.later && !isLater && i >= row.steps.length / 2) {
+      ;({ program, isTeam } = await load(column.later))
+      isLater = true
+    }
+    if (isTeam) await pause()
+    const before = sharing.calls
+    const some = row.steps.slice(i, i + each)
+    const outputs = each === 1 ? some.map((one) => program.run(one, row.results)) : program.runMany(some, row.results)
+    values.push(...outputs.flat())
+    calls += Number(isTeam)
+    shared += sharing.calls - before
+  }
+  values.push(...storages.flatMap((storage) => (storage ? [storage.read()] : [])))
+  return { values, calls, shared }
+}
+
+/** Leaves the processor to workers, also where there are more of them than processors. */
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1))
+
+const sharesInWasm = ({ engine, plan }: Loaded): boolean =>
+  engine === 'wasm' && (plan?.launches.some(({ shared }) => shared) ?? false)
+
+/**
+ * Nobody waits for workers of WebAssembly: a program that is short would be over before they have compiled it, on one
+ * thread. Here steps are made until one is shared; Variables are then as they were.
+ */
+async function ready(program: Loaded, row: Row, storages: Storages): Promise<void> {
+  const saved = storages.map((storage) => storage?.read())
+  const before = sharing.calls
+  for (const start = performance.now(); sharing.calls === before; ) {
+    if (performance.now() - start > 10_000) throw new Error(`${row.label}: no worker is ready after ten seconds`)
+    program.run(row.steps[0]!, row.results)
+    await pause()
+  }
+  storages.forEach((storage, i) => {
+    storage?.write(saved[i]!)
+  })
 }
 
 /** Where the values of two columns differ; undefined where they do not. */

@@ -36,7 +36,7 @@ test(`${minutes} minutes from seed ${seed}`, { timeout: 60_000 * (minutes + 5) }
     const native = withNative && below(4) === 0 ? new Native(rows, mode, target) : undefined
     for (const row of rows) {
       programs++
-      let expected: ReturnType<typeof run> | undefined
+      let expected: Awaited<ReturnType<typeof run>> | undefined
       let first = ''
       // The interpreter first where it is quick enough: graphs of its own, each a few hundred elements.
       const columns: Column[] = [
@@ -56,7 +56,7 @@ test(`${minutes} minutes from seed ${seed}`, { timeout: 60_000 * (minutes + 5) }
       ]
       for (const column of columns) {
         const each = [1, 2, 5, 32][below(4)]!
-        const values = run(row, column, each)
+        const values = await run(row, column, each)
         runs++
         const here = `${column.name}, ${each} steps a call`
         if (!expected) [expected, first] = [values, here]
@@ -64,7 +64,8 @@ test(`${minutes} minutes from seed ${seed}`, { timeout: 60_000 * (minutes + 5) }
           const where = difference(values, expected)
           if (where) {
             // Once more, and by others: is it this program, or was it this moment?
-            const again = Array.from({ length: 20 }, () => difference(run(row, column, each), expected!))
+            const again: (string | undefined)[] = []
+            for (let i = 0; i < 20; i++) again.push(difference(await run(row, column, each), expected))
             const bad = again.filter((one) => one !== undefined)
             const all = values.flatMap((value, i) => (difference([value], [expected![i]!]) ? [i] : []))
             expect.fail(
@@ -77,8 +78,6 @@ test(`${minutes} minutes from seed ${seed}`, { timeout: 60_000 * (minutes + 5) }
         }
       }
     }
-    // Workers start and compile meanwhile.
-    await new Promise((resolve) => setTimeout(resolve, 5))
     if (performance.now() - shown > 60_000) {
       shown = performance.now()
       console.log(

@@ -4,10 +4,9 @@
  * GRAPHS=2000 SEED=1 npx vitest run test/native/graphs.test.ts is the soak.
  */
 import { afterAll, describe, expect, test } from 'vitest'
-import { input } from '../../src/graph/node.js'
-import * as ops from '../../src/graph/ops.js'
 import { target256 } from '../../src/lower/target.js'
 import { patternInputs, patterns } from '../engines/pattern-programs.js'
+import { products } from '../engines/products.js'
 import { randomGraph } from '../graph/random-graph.js'
 import { type Case, expectNativeBits, missing, ownCache, targets } from './harness.js'
 
@@ -52,22 +51,7 @@ describe.skipIf(missing() !== undefined).each(all)('%s', (_, target) => {
         [64, 300, 33],
         [150, 130, 530],
       ] as const
-      const all = sizes.flatMap(([m, n, k]) =>
-        (['float32', 'float64'] as const).flatMap((dtype) =>
-          (dtype === 'float32' ? [0, 1, 2, 3] : [2]).map((turned): Case => {
-            const [left, right] = [(turned & 1) === 1, (turned & 2) === 2]
-            const x = input(dtype, left ? [k, m] : [m, k])
-            const y = input(dtype, right ? [n, k] : [k, n])
-            const attrs = { lhsBatch: [], rhsBatch: [], lhsContract: [left ? 0 : 1], rhsContract: [right ? 1 : 0] }
-            const product = ops.contract(x, y, attrs)
-            const graph = {
-              inputs: [x, y],
-              outputs: turned === 0 ? [product] : [ops.unary('negate', product), product],
-            }
-            return { label: `${dtype} ${m}×${n}×${k}, turned ${turned}`, graph, inputs: patternInputs(graph) }
-          }),
-        ),
-      )
+      const all = [...products(sizes), ...products(sizes, [2], 'float64')]
       expectNativeBits(all, target, mode)
     })
   })
