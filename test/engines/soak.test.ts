@@ -1,6 +1,6 @@
 /**
  * Random graphs and trainings, engines, threads, widths, modes and steps a call by chance: any two ways to run a program give
- * the same bits. A few seconds here; `npm run soak:engines` is an hour (SOAK_MINUTES=60, SOAK_SEED to repeat one).
+ * the same bits. A few seconds here; `npm run soak:engines` is an hour, or `-- minutes seed`.
  */
 import { afterAll, expect, test } from 'vitest'
 import { numericsMode } from '../../src/compile.js'
