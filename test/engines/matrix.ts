@@ -139,11 +139,17 @@ export function programRow({ label, graph, inputs }: ProductProgram): Row {
  * shared a third of the calls at least: a call is not, where a worker is late or their habit is to leave it to one.
  */
 export async function run(row: Row, column: Column, each: number): Promise<TypedArray[]> {
+  const name = `${row.label}, ${column.name}, ${each} steps a call`
+  let before: TypedArray[] | undefined
   for (let tries = 0; tries < 100; tries++) {
     const { values, calls, shared } = await runOnce(row, column, each)
+    // What is tried again counts too.
+    const where = before && difference(values, before)
+    if (where) throw new Error(`${name}: two runs differ: ${where}`)
     if (3 * shared >= calls) return values
+    before = values
   }
-  throw new Error(`${row.label}, ${column.name}, ${each} steps a call: threads do not share it`)
+  throw new Error(`${name}: threads do not share it`)
 }
 
 /** `calls`: of programs that threads of WebAssembly should share; `shared`: of those, by so many they were. */
