@@ -7,6 +7,7 @@
 import { byteSize, type TypedArray } from './base/dtype.js'
 import { debugLevel } from './base/environment.js'
 import { TraceError } from './base/errors.js'
+import { breath, breathEvery, CallSize, mostStepsPerCall } from './base/pace.js'
 import { formatShape, type Shape, sizeOf } from './base/shape.js'
 import { Storage } from './base/storage.js'
 import { flatten } from './base/tree.js'
@@ -134,7 +135,6 @@ export function compile<A extends readonly unknown[], R>(
     },
     async many(batches: Iterable<A> | AsyncIterable<A>, settings: { readonly signal?: AbortSignal } = {}) {
       let result: R | undefined
-      let breath = performance.now()
       let waiting: A[] = []
       const size = new CallSize()
       const flush = () => {
@@ -149,10 +149,7 @@ export function compile<A extends readonly unknown[], R>(
           // What comes slowly is not kept waiting for more.
           const slow = performance.now() - asked > breathEvery
           if (waiting.push(args) >= size.steps || slow) flush()
-          if (performance.now() - breath > breathEvery) {
-            await eventLoopTurn()
-            breath = performance.now()
-          }
+          if (breath.due) await breath.take()
           asked = performance.now()
         }
       } finally {
@@ -166,42 +163,17 @@ export function compile<A extends readonly unknown[], R>(
   return Object.assign(call, extras) as unknown as Compiled<A, R>
 }
 
-/** More steps in one call gain nothing. */
-const mostSteps = 32
 /** Arguments and results have a place for each step of a call, which together should not be larger than this. */
 const mostBytes = 16 * 1024 * 1024
 
 const bytesOf = ({ dtype, shape }: TensorType): number => byteSize[dtype] * sizeOf(shape)
 const stepsACall = ({ types, results }: Specialization): number => {
   const bytes = [...types, ...results].reduce((sum, type) => sum + bytesOf(type), 0)
-  return Math.max(1, Math.min(mostSteps, Math.floor(mostBytes / Math.max(1, bytes))))
-}
-
-/** How many steps to make in one call, so that the event loop turns every few milliseconds. */
-export class CallSize {
-  steps = 1
-
-  timed<T>(made: number, call: () => T): T {
-    const start = performance.now()
-    const result = call()
-    const each = (performance.now() - start) / made
-    this.steps = Math.max(1, Math.min(mostSteps, 2 * this.steps, Math.floor(breathEvery / 2 / each)))
-    return result
-  }
+  return Math.max(1, Math.min(mostStepsPerCall, Math.floor(mostBytes / Math.max(1, bytes))))
 }
 
 /** All arguments are tensors, none a tree. */
 const plainStructure = 'tensors'
-/** Milliseconds between turns of the event loop, so that a page keeps its frame rate. */
-const breathEvery = 8
-
-/** Lets timers, input and rendering happen. */
-export const eventLoopTurn = (): Promise<void> =>
-  new Promise((resolve) => {
-    const immediate = (globalThis as { setImmediate?: (f: () => void) => void }).setImmediate
-    if (immediate) immediate(resolve)
-    else setTimeout(resolve, 0)
-  })
 
 function inputsOf(found: Specialization, leaves: readonly Tensor[]): (TypedArray | undefined)[] {
   const { feeds } = found

@@ -9,8 +9,8 @@ import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, normalizeAxis, type Shape, sameShape } from '../base/shape.js'
 import { softplus } from '../nn/activations.js'
 import type { DTypeOf } from '../nn/shapes.js'
-import { full, iota } from '../trace/creation.js'
-import { type Tensor, where } from '../trace/tensor.js'
+import type { Tensor } from '../trace/tensor.js'
+import { alongAxis, Labels } from './labels.js'
 import { checkTarget, type LossOptions, type Reduced, type Reduction, reduceLoss } from './reduction.js'
 import type { ClassTarget, LikeOutput, Output } from './types.js'
 
@@ -45,7 +45,7 @@ export function crossEntropy<O extends Tensor, T extends Tensor, R extends Reduc
   if (!isFloat(z.dtype as DType)) throw new DtypeError(name, `the logits must be floats, not ${z.dtype}`)
   const axis = normalizeAxis(name, options.axis ?? -1, z.rank)
   const classes = z.shape[axis]!
-  const weights = classWeights && alongAxis(name, classWeights, z, axis)
+  const weights = classWeights && alongAxis(name, classWeights, z, axis, 'logits')
   checkClassTarget(z, t, axis)
 
   const shifted = z.sub(z.max(axis, { keepAxes: true }).detach())
@@ -62,32 +62,15 @@ export function crossEntropy<O extends Tensor, T extends Tensor, R extends Reduc
     return reduceLoss(name, smooth, options)
   }
 
-  const label = t.dtype === 'int32' ? t : t.cast('int32')
-  const isClass = label.expandDims(axis).equal(iota(z.shape as Shape, axis))
-  const picked = normalizer.sub(where(isClass, shifted, 0).sum(axis))
-  const weight = weights && where(isClass, weights, 0).sum(axis)
-  const own = weight ? picked.mul(weight) : picked
+  const labels = new Labels(name, t, z, axis, weights)
+  const picked = normalizer.sub(labels.pick(shifted))
+  const own = labels.weight ? picked.mul(labels.weight) : picked
   const smooth = labelSmoothing > 0 ? mix(own, everywhere(), labelSmoothing, classes) : own
-  const known = where(label.less(0), Number.NaN, where(label.less(classes), smooth, Number.NaN))
-  if (options.ignoreIndex === undefined) return reduceLoss(name, known, options, weight)
-  const ignored = label.equal(options.ignoreIndex)
-  const counts = where(ignored, 0, weight ?? full(label.shape as Shape, 1, { dtype: z.dtype as DType }))
-  return reduceLoss(name, where(ignored, 0, known), options, counts)
+  return labels.reduce(smooth, options)
 }
 
 const mix = (own: Tensor, everywhere: Tensor, smoothing: number, classes: number): Tensor =>
   own.mul(1 - smoothing).add(everywhere.mul(smoothing / classes))
-
-/** [C] as [1, C, 1], of z's dtype. */
-function alongAxis(name: string, weights: Tensor, z: Tensor, axis: number): Tensor {
-  if (!sameShape(weights.shape, [z.shape[axis]]))
-    throw new ShapeError(
-      name,
-      `the class weights are ${formatShape(weights.shape)}, the logits ${formatShape(z.shape)} have ${z.shape[axis]} classes`,
-    )
-  const shape = (z.shape as Shape).map((n, i) => (i === axis ? n : 1))
-  return weights.cast(z.dtype as DType).reshape(shape)
-}
 
 function checkClassTarget(z: Tensor, t: Tensor, axis: number): void {
   const shape: Shape = z.shape

@@ -2,12 +2,11 @@
  * @file Losses of log probabilities: negative log likelihood and Kullback-Leibler divergence. In: ln p, as logSoftmax gives
  * it, and classes or probabilities. Out: one number, or with `reduction: 'none'` one a sample.
  */
-import type { DType } from '../base/dtype.js'
 import { ShapeError } from '../base/errors.js'
 import { formatShape, normalizeAxis, type Shape, sameShape } from '../base/shape.js'
 import type { DTypeOf } from '../nn/shapes.js'
-import { full, iota } from '../trace/creation.js'
 import { type Tensor, where } from '../trace/tensor.js'
+import { alongAxis, Labels } from './labels.js'
 import { checkTarget, type LossOptions, type Reduced, type Reduction, reduceLoss } from './reduction.js'
 import type { LikeOutput, Output } from './types.js'
 
@@ -34,25 +33,15 @@ export function negativeLogLikelihood<O extends Tensor, R extends Reduction = 'm
   const p: Tensor = logProbabilities
   const axis = normalizeAxis(name, options.axis ?? -1, p.rank)
   const samples = (p.shape as Shape).filter((_, i) => i !== axis)
-  const classes = p.shape[axis]!
   if (!sameShape(target.shape, samples))
     throw new ShapeError(name, `log probabilities ${formatShape(p.shape)} need labels ${formatShape(samples)}`, {
       hint: `They are ${formatShape(target.shape)}.`,
     })
-  const label = target.dtype === 'int32' ? target : target.cast('int32')
-  const isClass = label.expandDims(axis).equal(iota(p.shape as Shape, axis))
-  const { classWeights, ignoreIndex } = options
-  if (classWeights && !sameShape(classWeights.shape, [classes]))
-    throw new ShapeError(name, `the class weights are ${formatShape(classWeights.shape)}, there are ${classes} classes`)
-  const weights = classWeights?.cast(p.dtype as DType).reshape((p.shape as Shape).map((n, i) => (i === axis ? n : 1)))
-  const weight = weights && where(isClass, weights, 0).sum(axis)
-  const picked = where(isClass, p, 0).sum(axis).neg()
-  const own = weight ? picked.mul(weight) : picked
-  const known = where(label.less(0), Number.NaN, where(label.less(classes), own, Number.NaN))
-  if (ignoreIndex === undefined) return reduceLoss(name, known, options, weight)
-  const ignored = label.equal(ignoreIndex)
-  const counts = where(ignored, 0, weight ?? full(label.shape as Shape, 1, { dtype: p.dtype as DType }))
-  return reduceLoss(name, where(ignored, 0, known), options, counts)
+  const { classWeights } = options
+  const weights = classWeights && alongAxis(name, classWeights, p, axis, 'log probabilities')
+  const labels = new Labels(name, target, p, axis, weights)
+  const picked = labels.pick(p).neg()
+  return labels.reduce(labels.weight ? picked.mul(labels.weight) : picked, options)
 }
 
 /**

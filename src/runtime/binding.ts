@@ -5,6 +5,7 @@
  */
 import { byteSize, type TypedArray, viewOf } from '../base/dtype.js'
 import type { Storage } from '../base/storage.js'
+import type { Program } from '../emit/program.js'
 import type { Plan } from '../lower/plan.js'
 import type { Heap } from './heap.js'
 
@@ -12,6 +13,13 @@ const align = (bytes: number): number => Math.ceil(bytes / 64) * 64
 
 /** Of a program's table: the address of each slot, how far each moves from step to step, and how many steps to make. */
 export const tableLength = (slots: number): number => 2 * slots + 1
+
+/** The plan as emitters take it: a pointer for each slot. */
+export const emittable = ({ kernels, launches, slots }: Plan): Program => ({
+  kernels,
+  pointers: slots.length,
+  launches: launches.map(({ slots, ...launch }) => ({ ...launch, pointers: slots })),
+})
 
 export class Binding {
   readonly plan: Plan
@@ -77,12 +85,6 @@ export class Binding {
     return true
   }
 
-  /** Whether the first `count` results can have a place for each step: a Variable has but one. */
-  canMove(count: number): boolean {
-    const { slots, outputs } = this.plan
-    return outputs.slice(0, count).every((slot) => slots[slot]!.kind === 'arena')
-  }
-
   /** Slots of arguments, and of results that are not Variables. */
   #movingSlots(): number[] {
     const { slots, inputs, outputs } = this.plan
@@ -101,6 +103,27 @@ export class Binding {
     const out = new Array<TypedArray>(count)
     for (let i = 0; i < count; i++) out[i] = views[i]!.slice() as TypedArray
     return out
+  }
+
+  /**
+   * Steps in one call, `call` making so many; one after another by `one` where a result has no place for each step (a
+   * Variable has but one).
+   */
+  many(
+    inputs: readonly (readonly (TypedArray | undefined)[])[],
+    results: number,
+    one: (inputs: readonly (TypedArray | undefined)[]) => TypedArray[],
+    call: (steps: number) => void,
+  ): TypedArray[][] {
+    const { slots, outputs } = this.plan
+    const movable = outputs.slice(0, results).every((slot) => slots[slot]!.kind === 'arena')
+    if (inputs.length < 2 || !movable) return inputs.map(one)
+    this.prepare(inputs.length)
+    inputs.forEach((values, step) => {
+      this.copyIn(values, step)
+    })
+    call(inputs.length)
+    return inputs.map((_, step) => this.copyOut(results, step))
   }
 
   /** Runs `f`, after which every storage holds what it held before. */

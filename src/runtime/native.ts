@@ -7,7 +7,7 @@ import type { TypedArray } from '../base/dtype.js'
 import type { Storage } from '../base/storage.js'
 import { emitC } from '../emit/c/emit.js'
 import type { Plan } from '../lower/plan.js'
-import { Binding, tableLength } from './binding.js'
+import { Binding, emittable, tableLength } from './binding.js'
 import { type Engine, medianSeconds, type Runnable } from './engine.js'
 import { sharedHeap } from './heap.js'
 import { findCompiler, koffi, type Library, loadC } from './native-compiler.js'
@@ -22,14 +22,7 @@ export const nativeEngine: Engine = {
 }
 
 /** The C of several programs in one file: one run of the compiler for all. */
-export const sourceOf = (plans: readonly Plan[]): string =>
-  emitC(
-    plans.map(({ kernels, launches, slots }) => ({
-      kernels,
-      pointers: slots.length,
-      launches: launches.map(({ slots, ...launch }) => ({ ...launch, pointers: slots })),
-    })),
-  )
+export const sourceOf = (plans: readonly Plan[]): string => emitC(plans.map(emittable))
 
 export class NativeProgram implements Runnable {
   readonly #binding: Binding
@@ -64,14 +57,11 @@ export class NativeProgram implements Runnable {
   }
 
   runMany(inputs: readonly (readonly (TypedArray | undefined)[])[], results: number): TypedArray[][] {
-    const binding = this.#binding
-    const steps = inputs.length
-    if (steps < 2 || !binding.canMove(results)) return inputs.map((one) => this.run(one, results))
-    binding.prepare(steps)
-    this.#writeTable(steps)
-    for (let step = 0; step < steps; step++) binding.copyIn(inputs[step]!, step)
-    this.#call()
-    return inputs.map((_, step) => binding.copyOut(results, step))
+    const one = (values: (typeof inputs)[number]) => this.run(values, results)
+    return this.#binding.many(inputs, results, one, (steps) => {
+      this.#writeTable(steps)
+      this.#call()
+    })
   }
 
   #call(): void {

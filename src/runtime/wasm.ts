@@ -9,7 +9,7 @@ import { compileModule } from '../emit/wasm/features.js'
 import { webAssembly } from '../emit/wasm/host.js'
 import type { Plan } from '../lower/plan.js'
 import { wasmTarget } from '../lower/target.js'
-import { Binding, tableLength } from './binding.js'
+import { Binding, emittable, tableLength } from './binding.js'
 import { type Engine, medianSeconds, type Runnable } from './engine.js'
 import { Habit } from './habit.js'
 import { maximumPages, sharedHeap } from './heap.js'
@@ -50,14 +50,7 @@ class WasmProgram implements Runnable {
     const heap = sharedHeap()
     this.#binding = new Binding(plan, storages, heap, tableLength(plan.slots.length) * 4)
     this.#threads = threads
-    const module = emitModule(
-      {
-        kernels: plan.kernels,
-        pointers: plan.slots.length,
-        launches: plan.launches.map(({ slots, ...launch }) => ({ ...launch, pointers: slots })),
-      },
-      heap.whyAlone === undefined ? { shared: { maximum: maximumPages } } : {},
-    )
+    const module = emitModule(emittable(plan), heap.whyAlone === undefined ? { shared: { maximum: maximumPages } } : {})
     const shared = threads > 1 && plan.launches.some((launch) => launch.shared)
     if (shared) pool ??= new WasmPool(heap)
     const env = { memory: heap.memory, ...(shared ? { wait: pool!.wait } : {}) }
@@ -80,15 +73,13 @@ class WasmProgram implements Runnable {
 
   runMany(inputs: readonly (readonly (TypedArray | undefined)[])[], results: number): TypedArray[][] {
     const binding = this.#binding
-    const steps = inputs.length
-    if (steps < 2 || !binding.canMove(results)) return inputs.map((one) => this.run(one, results))
-    binding.prepare(steps)
-    this.#writeTable(steps)
-    // The call moves addresses in the table.
-    tableOf = undefined
-    for (let step = 0; step < steps; step++) binding.copyIn(inputs[step]!, step)
-    this.#call(binding.arena, steps)
-    return inputs.map((_, step) => binding.copyOut(results, step))
+    const one = (values: (typeof inputs)[number]) => this.run(values, results)
+    return binding.many(inputs, results, one, (steps) => {
+      this.#writeTable(steps)
+      // The call moves addresses in the table.
+      tableOf = undefined
+      this.#call(binding.arena, steps)
+    })
   }
 
   #call(table: number, steps: number): void {

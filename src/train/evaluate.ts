@@ -5,20 +5,14 @@
  * await evaluate(net, test, { loss: loss.crossEntropy, metrics: { accuracy: metrics.accuracy } })
  */
 import { ValueError } from '../base/errors.js'
-import { BatchBuffer, batchSizeOf } from '../data/batches.js'
+import { breath } from '../base/pace.js'
+import { batchSizeOf } from '../data/batches.js'
 import { type Dataset, sampleCount } from '../data/column.js'
 import { type DataSource, datasetOf } from '../data/source.js'
 import type { Metric } from '../metrics/metric.js'
 import { initialize } from '../nn/module.js'
-import {
-  type BatchProgram,
-  batchWeight,
-  breath,
-  evaluationProgram,
-  metricsOf,
-  outputShape,
-  ScoreTotal,
-} from './program.js'
+import { Feed } from './feed.js'
+import { type BatchProgram, evaluationProgram, metricsOf, outputShape, ScoreTotal } from './program.js'
 import type { Loss, Metrics, Net, NoMetrics, Scores } from './types.js'
 
 export interface EvaluateOptions<M extends Metrics = Metrics> {
@@ -69,14 +63,12 @@ export class Evaluator {
     const size = batchSizeOf('evaluate', options.batchSize ?? evaluationBatch, count)
     const program = this.#program(dataset)
     const total = new ScoreTotal(this.#metrics)
-    let buffer = new BatchBuffer(dataset, size)
+    const feed = new Feed(dataset, false)
     for (let from = 0; from < count; from += size) {
       if (breath.due) await breath.take()
       options.signal?.throwIfAborted()
-      const to = Math.min(count, from + size)
-      if (to - from < size) buffer = new BatchBuffer(dataset, to - from)
-      buffer.fill(undefined, from, to)
-      total.add(program(...buffer.tensors), batchWeight(buffer.tensors, to - from))
+      const range = [from, Math.min(count, from + size)] as const
+      total.add(program(...feed.batches(undefined, [range])[0]!), feed.weight(undefined, range))
     }
     return total.scores(this.#loss !== undefined)
   }

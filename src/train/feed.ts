@@ -5,7 +5,7 @@
  */
 import { dtypeOf, type TypedArray } from '../base/dtype.js'
 import { BatchBuffer } from '../data/batches.js'
-import { type Dataset, type Samples, sampleCount } from '../data/column.js'
+import type { Dataset, Samples } from '../data/column.js'
 import { gather } from '../trace/functions.js'
 import { leaf, type Tensor } from '../trace/tensor.js'
 import { Variable } from '../trace/variable.js'
@@ -63,10 +63,6 @@ export class Feed {
     let sum = 0
     for (let i = from; i < to; i++) sum += weights[order ? order[i]! : i]!
     return sum
-  }
-
-  get samples(): number {
-    return sampleCount(this.#dataset)
   }
 
   /** Gives the memory of the data back. */

@@ -4,7 +4,9 @@
  *
  * const logits = await predict(net, [[5.1, 3.5, 1.4, 0.2], [6.2, 3.4, 5.4, 2.3]])         // number[][]
  */
+
 import { allocate, type DType, dtypeOf, type TypedArray } from '../base/dtype.js'
+import { breath } from '../base/pace.js'
 import { type Shape, sizeOf } from '../base/shape.js'
 import type { Samples } from '../data/column.js'
 import { batchShape, type SamplesLike, sampleSize, samplesOf } from '../data/source.js'
@@ -13,7 +15,7 @@ import { initialize } from '../nn/module.js'
 import { type Compiled, compile } from '../step.js'
 import { leaf, type Tensor } from '../trace/tensor.js'
 import { evaluateTensor, type NestedNumbers } from '../trace/value.js'
-import { breath, netInput, outputShape } from './program.js'
+import { netInput, outputShape } from './program.js'
 import type { Net } from './types.js'
 
 /** Sizes of batches, from the largest. A sample does not depend on its neighbours, nor its bits on how many there are. */

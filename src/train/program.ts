@@ -11,7 +11,7 @@ import { topological } from '../graph/node.js'
 import { asMetric, type Metric, MetricTotal } from '../metrics/metric.js'
 import { backpropagate } from '../nn/backpropagate.js'
 import type { Optimizer } from '../optim/optimizer.js'
-import { type Compiled, compile, eventLoopTurn } from '../step.js'
+import { type Compiled, compile } from '../step.js'
 import type { RandomGenerator } from '../trace/random.js'
 import { Tensor } from '../trace/tensor.js'
 import { Trace } from '../trace/trace.js'
@@ -204,28 +204,3 @@ export class ScoreTotal {
 }
 
 const plain = (tensor: Tensor) => ({ data: evaluateTensor(tensor), shape: tensor.shape as Shape })
-
-/** What a batch counts: its samples, or their weights. */
-export function batchWeight(tensors: readonly Tensor[], size: number): number {
-  if (tensors.length < 3) return size
-  let sum = 0
-  for (const weight of evaluateTensor(tensors[2]!)) sum += weight
-  return sum
-}
-
-let lastTurn = performance.now()
-
-/**
- * Lets the event loop turn every few milliseconds, so that timers, signals and pages stay alive. One for all: short epochs
- * and evaluations that never last so long must not add up to a loop that never breathes.
- */
-export const breath = {
-  /** Whether it is time; then await `take`. */
-  get due(): boolean {
-    return performance.now() - lastTurn > 8
-  },
-  async take(): Promise<void> {
-    await eventLoopTurn()
-    lastTurn = performance.now()
-  },
-}

@@ -2,27 +2,14 @@
  * @file Loop IR → a C file, with GNU vector extensions; no header is included, which keeps compilation short.
  * In: programs, each kernels and launches. Out: the text. For program i it exports `run<i>(table)`, which runs all
  * launches, and `launch<i>(table, j)`, which runs one. The table has the address of each of the program's pointers, then
- * how far each moves from step to step, then how many steps to make. Where launches are shared the file also exports `share<i>(table, threads, pool)`: the pool (runtime/native-pool.ts) runs it on so many threads.
+ * how far each moves from step to step, then how many steps to make. Where launches are shared the file also exports
+ * `share<i>(table, threads, pool)`: the pool (runtime/native-pool.ts) runs it on so many threads.
  *
  * The text means what the kernel interpreter computes, bit for bit, if it is compiled with `requiredFlags`.
  */
-import type { Kernel } from '../../kernel/loop.js'
+import type { Program } from '../program.js'
 import { bufferType, printFunction } from './kernel.js'
 import { CTypes } from './types.js'
-
-export interface Program {
-  readonly kernels: readonly Kernel[]
-  /** How many addresses the table has. */
-  readonly pointers: number
-  /** In order. `pointers`: places in the table of addresses, one per buffer of the kernel. */
-  readonly launches: readonly {
-    readonly kernel: number
-    readonly pointers: readonly number[]
-    /** See Launch in lower/plan.ts. */
-    readonly shared?: boolean
-    readonly wait?: boolean
-  }[]
-}
 
 /**
  * Products and sums stay apart, memory may be seen through several types, and nothing may be assumed about numbers.
@@ -95,7 +82,8 @@ function printShare(p: number, launches: Program['launches'], pointers: number):
     `  for (Index left = (Index)t[${2 * pointers}];;) {`,
     ...launches.flatMap(({ shared, wait }, l) => [
       ...(wait ? ['    WAIT();'] : []),
-      `    ${shared ? '' : 'if (thread == 0) '}p${p}l${l}(t, thread, team);`,
+      // A kernel that others share is whole where it is not shared.
+      shared ? `    p${p}l${l}(t, thread, team);` : `    if (thread == 0) p${p}l${l}(t, 0, &alone);`,
     ]),
     '    if (--left <= 0) return;',
     '    WAIT();',

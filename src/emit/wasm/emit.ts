@@ -10,7 +10,7 @@
  *
  * const module = new WebAssembly.Module(emitModule({ kernels: [kernel], launches: [{ kernel: 0, pointers: [0, 1] }] }))
  */
-import type { Kernel } from '../../kernel/loop.js'
+import type { Program } from '../program.js'
 import { Code } from './code.js'
 import {
   Bytes,
@@ -26,20 +26,6 @@ import {
 } from './encode.js'
 import { emitKernel, emitSharedKernel } from './kernel.js'
 import { emitWait } from './team.js'
-
-export interface Program {
-  readonly kernels: readonly Kernel[]
-  /** How many addresses the table has. */
-  readonly pointers: number
-  /** In order. `pointers`: places in the table of addresses, one per buffer of the kernel. */
-  readonly launches: readonly {
-    readonly kernel: number
-    readonly pointers: readonly number[]
-    /** See Launch in lower/plan.ts. */
-    readonly shared?: boolean
-    readonly wait?: boolean
-  }[]
-}
 
 export interface EmitOptions {
   /** Import a shared memory of at most so many pages. */
@@ -67,12 +53,10 @@ export function emitModule(program: Program, options: EmitOptions = {}): Uint8Ar
 /** The one import of shared programs. */
 const waitFunction = 0
 
-/** A function of i32 parameters. */
+/** A function of i32 parameters without a result. */
 export interface ModuleFunction {
   readonly name: string
   readonly arity: number
-  /** Whether it returns an i32. */
-  readonly result?: boolean
   readonly code: Code
 }
 
@@ -82,15 +66,14 @@ export function assemble(
   imports: readonly Omit<ModuleFunction, 'code'>[],
   options: EmitOptions = {},
 ): Uint8Array<ArrayBuffer> {
-  const kind = ({ arity, result }: Omit<ModuleFunction, 'code'>) => 2 * arity + (result ? 1 : 0)
-  const kinds = [...new Set([...imports, ...functions].map(kind))]
-  const typeOf = (one: Omit<ModuleFunction, 'code'>): number => kinds.indexOf(kind(one))
+  const arities = [...new Set([...imports, ...functions].map(({ arity }) => arity))]
+  const typeOf = ({ arity }: { readonly arity: number }): number => arities.indexOf(arity)
   const out = new Bytes()
   preamble(out)
   section(
     out,
     sectionIds.type,
-    vec(kinds, (bytes, kind) => functype(bytes, Array<Valtype>(kind >> 1).fill('i32'), kind & 1 ? ['i32'] : [])),
+    vec(arities, (bytes, arity) => functype(bytes, Array<Valtype>(arity).fill('i32'), [])),
   )
   section(
     out,
