@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { digits, type TableName, table } from '@gradus/datasets'
+import { co2, digits, names, smsSpam, sunspots, type TableName, table, tinyShakespeare } from '@gradus/datasets'
 import { expect, test } from 'vitest'
 import { checkDataset, type Dataset } from '../../src/data/column.js'
 
@@ -56,6 +56,36 @@ test('digits: 50,000 + 10,000 + 10,000 images; the validation set is the end of 
 test('an unknown table is refused with the list of those there are', () => {
   expect(() => table('irisx' as TableName)).toThrow(/there is no 'irisx'; there are iris, wine/)
   expect(() => table('toString' as TableName)).toThrow(RangeError)
+})
+
+test('texts: as many characters, names and messages as their notices say; an alphabet goes both ways', async () => {
+  const { train, validation, alphabet } = await tinyShakespeare()
+  expect([train.length, validation.length, alphabet.characters.length]).toEqual([1_003_854, 111_540, 65])
+  expect(alphabet.decode(alphabet.encode(validation))).toBe(validation)
+  // nanoGPT's numbers: line feed 0, blank 1, z 64.
+  expect([...alphabet.encode('\n z')]).toEqual([0, 1, 64])
+  expect(() => alphabet.encode('ß')).toThrow(/"ß" is none of the 65 characters/)
+  expect(() => alphabet.decode([65])).toThrow(RangeError)
+
+  const { names: list, alphabet: letters } = await names()
+  expect([list.length, new Set(list).size, list[0], list.at(-1)]).toEqual([32_033, 29_494, 'emma', 'zzyzx'])
+  expect(list.every((name) => /^[a-z]{2,15}$/.test(name))).toBe(true)
+  expect([...letters.encode('.az')]).toEqual([0, 1, 26])
+
+  const messages = await smsSpam()
+  expect([messages.length, messages.filter(({ spam }) => spam).length]).toEqual([5574, 747])
+  expect(messages.every(({ text }) => text.length > 0 && !text.includes('\t'))).toBe(true)
+})
+
+test('series: every year, every week, gaps are NaN', async () => {
+  const { year, value } = await sunspots()
+  expect([...year]).toEqual(Array.from({ length: 309 }, (_, i) => 1700 + i))
+  expect([value[0], Math.max(...value)]).toEqual([5, 190.2])
+  const air = await co2()
+  expect([air.date.length, air.value.filter(Number.isNaN).length]).toEqual([2284, 59])
+  expect([air.date[0], air.date.at(-1), air.value[0]]).toEqual(['1958-03-29', '2001-12-29', 316.1])
+  const days = air.date.map((date) => Date.parse(date) / 86_400_000)
+  expect(days.every((day, i) => day === days[0]! + 7 * i)).toBe(true)
 })
 
 test('diabetes.csv is what the script makes of its two files', async () => {
