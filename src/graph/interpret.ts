@@ -218,6 +218,22 @@ const rules: { readonly [O in Op]: Evaluate<O> } = {
       ]!
   },
 
+  windows: ({ node, operands: [x] }) => {
+    const { axes, strides: steps, dilations } = node.attrs
+    const at = unravel(node.type.shape)
+    const strides = stridesOf(node.operands[0]!.type.shape)
+    return (i) => {
+      const index = at(i)
+      return x![
+        strides.reduce((sum, stride, axis) => {
+          const w = axes.indexOf(axis)
+          const place = w < 0 ? index[axis]! : index[axis]! * steps[w]! + index[strides.length + w]! * dilations[w]!
+          return sum + place * stride
+        }, 0)
+      ]!
+    }
+  },
+
   reduce: ({ node, operands: [x] }) => {
     const { kind, axes, order } = node.attrs
     const { shape, dtype } = node.operands[0]!.type
@@ -250,6 +266,31 @@ const rules: { readonly [O in Op]: Evaluate<O> } = {
       const b = batchOffsets[1][batch]! + rightOffsets[column]!
       const step = (sum: number, k: number) => fma(lhs![a + innerOffsets[0][k]!]!, rhs![b + innerOffsets[1][k]!]!, sum)
       return fold(innerOffsets[0].length, order, 0, step, add)
+    }
+  },
+  convolution: ({ node, operands: [x, w], mode }) => {
+    const { strides, low, dilations, groups, order } = node.attrs
+    const [input, kernel] = node.operands.map((operand) => operand.type.shape) as [Shape, Shape]
+    const [at, inKernel] = [unravel(node.type.shape), unravel(kernel.slice(1))]
+    const [inputStrides, inputs] = [stridesOf(input), kernel[1]!]
+    const count = sizeOf(kernel.slice(1))
+    const outputs = kernel[0]! / groups
+    const { dtype } = node.type
+    const fma = multiplyAdd(dtype, mode)
+    return (i) => {
+      const [n, o, ...place] = at(i) as [number, number, ...number[]]
+      const step = (sum: number, k: number) => {
+        const [c, ...inWindow] = inKernel(k) as [number, ...number[]]
+        let position = n * inputStrides[0]! + (Math.floor(o / outputs) * inputs + c) * inputStrides[1]!
+        let value: number | undefined
+        for (const [d, p] of place.entries()) {
+          const from = p * strides[d]! + inWindow[d]! * dilations[d]! - low[d]!
+          if (from < 0 || from >= input[d + 2]!) value = 0
+          position += from * inputStrides[d + 2]!
+        }
+        return fma(value ?? x![position]!, w![o * count + k]!, sum)
+      }
+      return fold(count, order, 0, step, combiner('sum', dtype))
     }
   },
 }

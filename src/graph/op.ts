@@ -93,6 +93,17 @@ export interface OpAttrs {
    * 0..n − 1. StableHLO's gather of whole rows.
    */
   gather: None
+  /**
+   * Windows over `axes`: an axis of n elements becomes the places of its windows, ⌊(n − (size − 1)·dilation − 1) / stride⌋ + 1
+   * of them, and the windows' own axes follow as the last ones, in the order of `axes`. A view: where windows overlap they
+   * show the same elements.
+   */
+  windows: {
+    readonly axes: readonly number[]
+    readonly sizes: readonly number[]
+    readonly strides: readonly number[]
+    readonly dilations: readonly number[]
+  }
 
   /** Over `axes`, neighbours in ascending order (the constructor splits others); the axes are dropped. */
   reduce: { readonly kind: ReduceKind; readonly axes: readonly number[]; readonly order: Order }
@@ -102,6 +113,20 @@ export interface OpAttrs {
     readonly rhsBatch: readonly number[]
     readonly lhsContract: readonly number[]
     readonly rhsContract: readonly number[]
+    readonly order: Order
+  }
+  /**
+   * (x [n, groups·c, ...spatial], w [o, c, ...kernel]) → [n, o, ...places], a cross-correlation: output channels of group g
+   * sum over the c input channels of group g and the window. x has `low` and `high` zeros at the ends of each spatial axis
+   * (negative: elements left off) and windows a `dilation`. StableHLO's convolution in this layout; dilated inputs are
+   * compositions (graph/convolution.ts). Sums go over [c, ...kernel] in row-major order. Floats only.
+   */
+  convolution: {
+    readonly strides: readonly number[]
+    readonly low: readonly number[]
+    readonly high: readonly number[]
+    readonly dilations: readonly number[]
+    readonly groups: number
     readonly order: Order
   }
 }
@@ -162,11 +187,13 @@ export const opInfo: { readonly [O in Op]: { readonly category: OpCategory; read
   transpose: { category: 'view', arity: 1 },
   slice: { category: 'view', arity: 1 },
   reverse: { category: 'view', arity: 1 },
+  windows: { category: 'view', arity: 1 },
   gather: { category: 'gather', arity: 2 },
   pad: { category: 'copy', arity: 1 },
   concatenate: { category: 'copy', arity: -1 },
   reduce: { category: 'reduce', arity: 1 },
   contract: { category: 'contract', arity: 2 },
+  convolution: { category: 'contract', arity: 2 },
 }
 
 /** Elementwise ops: output element i depends on element i of each operand. */
@@ -192,3 +219,23 @@ export function reduceOrder(shape: Shape, axes: readonly number[]): Order {
 }
 
 export const contractOrder: Order = { kind: 'chain', segment: chainSegment }
+
+/**
+ * The order of a convolution's sums over [c, ...kernel]: segments end where loops over these axes do. A segment is the
+ * product of the last axes and a divisor of the one before them, at most 512.
+ */
+export function convolutionOrder(extents: Shape): Order {
+  let segment = 1
+  for (let axis = extents.length - 1; axis >= 0; axis--) {
+    const extent = extents[axis]!
+    if (segment * extent <= chainSegment) {
+      segment *= Math.max(1, extent)
+      continue
+    }
+    let part = Math.floor(chainSegment / segment)
+    while (extent % part !== 0) part--
+    segment *= part
+    break
+  }
+  return { kind: 'chain', segment }
+}

@@ -6,7 +6,15 @@ import type { DType } from '../base/dtype.js'
 import { roundTo } from '../base/dtype.js'
 import { broadcastShapes, type Shape, sameShape } from '../base/shape.js'
 import { make, type Node } from './node.js'
-import { contractOrder, type Direction, type Op, type OpAttrs, type ReduceKind, reduceOrder } from './op.js'
+import {
+  contractOrder,
+  convolutionOrder,
+  type Direction,
+  type Op,
+  type OpAttrs,
+  type ReduceKind,
+  reduceOrder,
+} from './op.js'
 
 type Unary =
   | 'negate'
@@ -124,8 +132,16 @@ export function reduce(kind: ReduceKind, x: Node, axes: readonly number[]): Node
 export const keptShape = (shape: Shape, axes: readonly number[]): Shape =>
   shape.map((n, i) => (axes.includes(i) ? 1 : n))
 
-export const contract = (lhs: Node, rhs: Node, axes: Omit<OpAttrs['contract'], 'order'>): Node =>
-  make('contract', [lhs, rhs], { ...axes, order: contractOrder })
+export const contract = (
+  lhs: Node,
+  rhs: Node,
+  axes: Omit<OpAttrs['contract'], 'order'> & Partial<Pick<OpAttrs['contract'], 'order'>>,
+): Node => make('contract', [lhs, rhs], { order: contractOrder, ...axes })
+
+export const windows = (x: Node, attrs: OpAttrs['windows']): Node => make('windows', [x], attrs)
+
+export const convolution = (x: Node, w: Node, attrs: Omit<OpAttrs['convolution'], 'order'>): Node =>
+  make('convolution', [x, w], { ...attrs, order: convolutionOrder(w.type.shape.slice(1)) })
 
 export const randomBits = (key0: Node, key1: Node, counter: Node, stream: Node): Node =>
   make(

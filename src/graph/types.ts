@@ -5,7 +5,7 @@ import type { DType } from '../base/dtype.js'
 import { isFloat } from '../base/dtype.js'
 import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape, sameShape, sizeOf } from '../base/shape.js'
-import { type Op, type OpAttrs, reduceOrder } from './op.js'
+import { convolutionOrder, type Op, type OpAttrs, reduceOrder } from './op.js'
 
 export interface TensorType {
   readonly dtype: DType
@@ -215,6 +215,54 @@ export const typeRules: { readonly [O in Op]: TypeRule<O> } = {
       throw new ValueError('reduce', 'the order does not follow from the shape')
     return { dtype: x!.dtype, shape: x!.shape.filter((_, axis) => !axes.includes(axis)) }
   },
+  windows: ([x], { axes, sizes, strides, dilations }) => {
+    const { shape } = x!
+    const lists = [sizes, strides, dilations]
+    if (lists.some((list) => list.length !== axes.length || !arePositive(list)))
+      throw new ShapeError(
+        'windows',
+        `sizes [${sizes}], strides [${strides}], dilations [${dilations}] are not above 0`,
+      )
+    if (new Set(axes).size !== axes.length || axes.some((axis) => !(axis >= 0 && axis < shape.length)))
+      throw new ShapeError('windows', `axes [${axes}] are not distinct axes of ${formatShape(shape)}`)
+    const places = shape.map((extent, axis) => {
+      const i = axes.indexOf(axis)
+      return i < 0 ? extent : windowCount(extent, sizes[i]!, strides[i]!, dilations[i]!)
+    })
+    return { dtype: x!.dtype, shape: [...places, ...sizes] }
+  },
+  convolution: ([x, w], { strides, low, high, dilations, groups, order }) => {
+    demand('convolution', x!, floats)
+    if (x!.dtype !== w!.dtype)
+      throw new DtypeError('convolution', `operands have different dtypes, ${formatType(x!)} and ${formatType(w!)}`)
+    const rank = x!.shape.length
+    if (rank < 2 || w!.shape.length !== rank)
+      throw new ShapeError(
+        'convolution',
+        `takes [n, channels, ...spatial] and [outputs, channels, ...kernel], not ${formatShape(x!.shape)} and ${formatShape(w!.shape)}`,
+      )
+    const [n, channels, ...spatial] = x!.shape as [number, number, ...number[]]
+    const [outputs, inputs, ...kernel] = w!.shape as [number, number, ...number[]]
+    if (!arePositive([groups]) || channels !== groups * inputs || outputs % groups !== 0)
+      throw new ShapeError(
+        'convolution',
+        `${channels} channels and ${outputs} outputs in ${groups} groups do not fit ${formatShape(w!.shape)}`,
+      )
+    if (
+      ![strides, low, high, dilations].every((list) => list.length === rank - 2 && list.every(Number.isInteger)) ||
+      !arePositive([...strides, ...dilations, ...kernel])
+    )
+      throw new ShapeError(
+        'convolution',
+        `strides [${strides}], padding [${low}] and [${high}], dilations [${dilations}] do not fit ${formatShape(w!.shape)}`,
+      )
+    if (order.segment !== convolutionOrder(w!.shape.slice(1)).segment)
+      throw new ValueError('convolution', 'the order does not follow from the shape')
+    const places = spatial.map((extent, i) =>
+      windowCount(extent + low[i]! + high[i]!, kernel[i]!, strides[i]!, dilations[i]!),
+    )
+    return { dtype: x!.dtype, shape: [n, outputs, ...places] }
+  },
   contract: ([lhs, rhs], attrs) => {
     const { lhsBatch, rhsBatch, lhsContract, rhsContract } = attrs
     demand('contract', lhs!, floats)
@@ -239,6 +287,12 @@ export const typeRules: { readonly [O in Op]: TypeRule<O> } = {
     }
   },
 }
+
+/** How many windows an axis has room for; 0 where not one fits. */
+export const windowCount = (extent: number, size: number, stride: number, dilation: number): number =>
+  Math.max(0, Math.floor((extent - (size - 1) * dilation - 1) / stride) + 1)
+
+const arePositive = (list: readonly number[]) => list.every((n) => Number.isInteger(n) && n >= 1)
 
 function checkShape(op: Op, shape: Shape): Shape {
   if (!shape.every((extent) => Number.isInteger(extent) && extent >= 0))

@@ -2,8 +2,8 @@
  * @file A contraction as every kernel sees it: four extents (batch, m, n, k) and, for each operand, a stored node and
  * its strides along them. Axes are merged; transposes and slices have become strides.
  */
+import { asContraction } from '../graph/convolution.js'
 import { type Graph, isOp, make, type Node, topological } from '../graph/node.js'
-import type { OpAttrs } from '../graph/op.js'
 import * as ops from '../graph/ops.js'
 import { type Access, MustStore, type Offset, offsetsOf, type Stage, viewOf } from './stage.js'
 
@@ -29,16 +29,21 @@ export interface Contraction {
 /** Axes in one ascending run, so that they may merge into one. */
 const isRun = (axes: readonly number[]): boolean => axes.every((axis, i) => i === 0 || axis === axes[i - 1]! + 1)
 
-/** Inserts transposes where the axes of an operand stand in no order that strides could express. */
-export function canonicalContraction(graph: Graph): Graph {
+/** Convolutions become contractions of windows; transposes stand where the axes of an operand are in no order that strides could express. */
+export const canonicalContractions = (graph: Graph): Graph =>
+  mapNodes(
+    mapNodes(graph, (node) => (isOp(node, 'convolution') ? asContraction(node) : node)),
+    (node) => (isOp(node, 'contract') ? canonical(node) : node),
+  )
+
+/** The graph with nodes replaced, operands first. */
+function mapNodes(graph: Graph, replace: (node: Node) => Node): Graph {
   const replaced = new Map<Node, Node>()
   const current = (node: Node) => replaced.get(node) ?? node
   let changed = false
   for (const node of topological(graph.outputs)) {
-    let next: Node = node
-    if (node.operands.some((operand) => replaced.has(operand)))
-      next = make(node.op, node.operands.map(current), node.attrs as OpAttrs[typeof node.op])
-    if (isOp(next, 'contract')) next = canonical(next)
+    const again = node.operands.some((operand) => replaced.has(operand))
+    const next = replace(again ? make(node.op, node.operands.map(current), node.attrs) : node)
     if (next !== node) {
       replaced.set(node, next)
       changed = true
@@ -59,6 +64,7 @@ function canonical(node: Node<'contract'>): Node {
     lhsContract: lhs?.inner ?? lhsContract,
     rhsBatch: rhs?.batch ?? rhsBatch,
     rhsContract: rhs?.inner ?? rhsContract,
+    order: node.attrs.order,
   })
 }
 

@@ -7,7 +7,7 @@
  */
 import { type Graph, isOp, type Node, topological } from '../graph/node.js'
 import { checkReducible, collapse } from './collapse.js'
-import { type Contraction, canonicalContraction, contractionOf, epilogueFits } from './contraction.js'
+import { type Contraction, canonicalContractions, contractionOf, epilogueFits } from './contraction.js'
 import { copyStages } from './copy.js'
 import { type Access, MustStore, makeStage, type Offset, type Stage } from './stage.js'
 import { chooseStored } from './stored.js'
@@ -52,7 +52,7 @@ export interface Fused {
 
 /** `updates`: the outputs that replace Variables; they are computed as late as possible, when the old values are done with. */
 export function fuse(original: Graph, updates: ReadonlySet<number>): Fused {
-  const graph = canonicalContraction(original)
+  const graph = canonicalContractions(original)
   const order = topological(graph.outputs)
   const ids = new Map(order.map((node, i) => [node, i]))
   for (const node of graph.inputs) if (!ids.has(node)) ids.set(node, ids.size)

@@ -145,6 +145,13 @@ function through(view: Node, at: readonly Offset[], domain: readonly number[]): 
     return out
   }
   if (isOp(view, 'slice')) return at.map((c, i) => scale(c, view.attrs.stride[i]!, view.attrs.start[i]!))
+  if (isOp(view, 'windows')) {
+    const { axes, strides, dilations } = view.attrs
+    return shape.map((_, axis) => {
+      const w = axes.indexOf(axis)
+      return w < 0 ? at[axis]! : add(scale(at[axis]!, strides[w]!), scale(at[shape.length + w]!, dilations[w]!))
+    })
+  }
   if (isOp(view, 'reverse')) return at.map((c, i) => (view.attrs.axes.includes(i) ? scale(c, -1, shape[i]! - 1) : c))
   return delinearize(linearize(view.type.shape, at, domain.length), shape, domain)
 }

@@ -4,6 +4,7 @@
  * recomputed for each element it is broadcast to.
  */
 import { byteSize } from '../base/dtype.js'
+import { sizeOf } from '../base/shape.js'
 import { type Graph, isOp, type Node, topological } from '../graph/node.js'
 import { type Op, opInfo } from '../graph/op.js'
 import { isView } from './stage.js'
@@ -36,6 +37,7 @@ function below(node: Node): { base: Node; repeated: boolean } {
         (extent, axis) => extent !== 1 && !(axes.includes(axis) && before[axes.indexOf(axis)] === extent),
       )
     }
+    if (isOp(base, 'windows')) repeated ||= sizeOf(base.type.shape) > sizeOf(operand.type.shape)
     base = operand
   }
   return { base, repeated }

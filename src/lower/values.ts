@@ -25,8 +25,10 @@ type Elementwise = Exclude<
   | 'concatenate'
   | 'gather'
   | 'reverse'
+  | 'windows'
   | 'reduce'
   | 'contract'
+  | 'convolution'
   | 'fma'
 >
 

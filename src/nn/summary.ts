@@ -119,6 +119,7 @@ const free: ReadonlySet<Op> = new Set<Op>([
   'concatenate',
   'gather',
   'reverse',
+  'windows',
 ])
 
 /** Floating-point operations of a node: 2 an element for products and fma, else 1. */
@@ -129,6 +130,7 @@ export function flopsOf(node: Node): number {
     const { shape } = node.operands[0]!.type
     return 2 * size * node.attrs.lhsContract.reduce((k, axis) => k * shape[axis]!, 1)
   }
+  if (isOp(node, 'convolution')) return 2 * size * sizeOf(node.operands[1]!.type.shape.slice(1))
   if (isOp(node, 'reduce')) return sizeOf(node.operands[0]!.type.shape)
   return isOp(node, 'fma') ? 2 * size : size
 }

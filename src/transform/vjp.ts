@@ -32,6 +32,7 @@ import {
   transpose,
   unary,
 } from '../graph/ops.js'
+import { convolutionOperands, unwindow } from './vjp-windows.js'
 
 export interface VjpContext<O extends Op> {
   /** The node being differentiated. */
@@ -99,6 +100,7 @@ export const vjp: { readonly [O in Op]: VjpRule<O> } = {
   concatenate: ({ x, attrs, g }) => split(g, x, attrs.axis),
   gather: ({ x: [x, numbers], g }) => [scatterRows(g, x!, numbers!)], // each row gets the sum of what was taken from it
   reverse: ({ attrs, g }) => [reverse(g, attrs.axes)],
+  windows: ({ x: [x], attrs, g }) => [unwindow(g, x!, attrs)], // what several windows show gets the sum
 
   reduce: ({ x: [x], y, attrs, g }) =>
     attrs.kind === 'sum'
@@ -108,6 +110,7 @@ export const vjp: { readonly [O in Op]: VjpRule<O> } = {
     contractOperand(g, lhs!, rhs!, attrs, 'lhs'),
     contractOperand(g, rhs!, lhs!, attrs, 'rhs'),
   ],
+  convolution: ({ x: [x, w], attrs, g }) => convolutionOperands(g, x!, w!, attrs),
 }
 
 const scale = (x: Node, factor: number): Node => multiply(x, fullLike(x, factor))

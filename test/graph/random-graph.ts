@@ -15,6 +15,7 @@ import {
   constant,
   contract,
   convert,
+  convolution,
   full,
   gather,
   iota,
@@ -27,6 +28,7 @@ import {
   slice,
   transpose,
   unary,
+  windows,
 } from '../../src/graph/ops.js'
 
 export interface RandomGraphOptions {
@@ -227,6 +229,37 @@ class Builder {
       return axes.length === 0 ? undefined : reduce(kind, x, axes)
     },
     contract: () => this.contract(),
+    windows: () => {
+      const x = this.any()
+      const axes = this.shuffle(x.type.shape.flatMap((n, axis) => (n > 0 && this.chance(0.6) ? [axis] : []))).slice(
+        0,
+        2,
+      )
+      const some = (most: number) => axes.map(() => 1 + this.below(most))
+      const y = windows(x, { axes, sizes: some(3), strides: some(3), dilations: some(2) })
+      return axes.length === 0 || sizeOf(y.type.shape) > 2 * this.#maximumSize ? undefined : y
+    },
+    convolution: () => this.convolution(),
+  }
+
+  convolution(): Node {
+    const rank = this.choose([1, 1, 2, 2, 2, 3])
+    const each = (f: () => number) => Array.from({ length: rank }, f)
+    const groups = this.choose([1, 1, 1, 2, 3])
+    const inputs = this.choose([1, 2, 3, 5])
+    const outputs = groups * this.choose([1, 2, 7, 13])
+    const dtype = this.float()
+    const spatial = each(() => (rank === 1 ? this.choose([3, 9, 40, 530]) : 2 + this.below(rank === 2 ? 9 : 4)))
+    const x = this.tensor(dtype, [this.choose([1, 1, 2, 3]), groups * inputs, ...spatial])
+    const isTall = rank === 1 && this.chance(0.3)
+    const w = this.tensor(dtype, [outputs, inputs, ...each(() => (isTall ? spatial[0]! : 1 + this.below(3)))])
+    return convolution(x, w, {
+      strides: each(() => this.choose([1, 1, 2, 3])),
+      low: each(() => this.choose([0, 1, 2, -1])),
+      high: each(() => this.choose([0, 1, 2, -1])),
+      dilations: each(() => this.choose([1, 1, 2])),
+      groups,
+    })
   }
 
   contract(): Node {

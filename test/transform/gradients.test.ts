@@ -2,9 +2,11 @@
  * @file Every op's derivative against central differences, in float64, and its second derivative against differences
  * of the first. Rows are a total record over the op table: an op without a row is a type error.
  */
+
 import { describe, expect, test } from 'vitest'
 import { allocate, type DType, isFloat } from '../../src/base/dtype.js'
 import { type Shape, sizeOf } from '../../src/base/shape.js'
+import { convolve } from '../../src/graph/convolution.js'
 import { interpret } from '../../src/graph/interpret.js'
 import { type Graph, input, make, type Node, NodeTable, withTable } from '../../src/graph/node.js'
 import { type Op, type OpAttrs, opInfo } from '../../src/graph/op.js'
@@ -18,6 +20,7 @@ import {
   constant,
   contract,
   convert,
+  convolution,
   full,
   gather,
   iota,
@@ -32,6 +35,7 @@ import {
   sumTo,
   transpose,
   unary,
+  windows,
 } from '../../src/graph/ops.js'
 import { verifyGraph } from '../../src/graph/verify.js'
 import { gradients } from '../../src/transform/differentiate.js'
@@ -83,6 +87,25 @@ const product = (lhs: Shape, rhs: Shape, axes: readonly (readonly number[])[]): 
       rhsBatch: axes[1]!,
       lhsContract: axes[2]!,
       rhsContract: axes[3]!,
+    }),
+})
+
+type Correlation = Partial<Parameters<typeof convolution>[2]>
+const correlation = (x: Shape, w: Shape, given: Correlation = {}): Case => {
+  const each = (value: number) => x.slice(2).map(() => value)
+  const attrs = { strides: each(1), low: each(0), high: each(0), dilations: each(1), groups: 1, ...given }
+  return { shapes: [x, w], f: (a, b) => convolution(a!, b!, attrs) }
+}
+const transposedCorrelation = (x: Shape, w: Shape, stride: number, dilation: number): Case => ({
+  shapes: [x, w],
+  f: (a, b) =>
+    convolve(a!, b!, {
+      strides: [1],
+      low: [1],
+      high: [2],
+      dilations: [dilation],
+      inputDilations: [stride],
+      groups: 1,
     }),
 })
 
@@ -233,6 +256,26 @@ const cases: { readonly [O in Op]: readonly Case[] } = {
     product([2, 0], [0, 3], [[], [], [1], [0]]),
     product([1, 1], [1, 1], [[0], [0], [1], [1]]),
     product([2, 3], [2, 3], [[0, 1], [0, 1], [], []]),
+  ],
+  windows: [
+    { shapes: [[7]], f: (x) => windows(x!, { axes: [0], sizes: [3], strides: [1], dilations: [1] }) },
+    { shapes: [[2, 8, 5]], f: (x) => windows(x!, { axes: [1, 2], sizes: [2, 2], strides: [2, 3], dilations: [1, 1] }) },
+    { shapes: [[9, 7]], f: (x) => windows(x!, { axes: [1, 0], sizes: [3, 2], strides: [2, 1], dilations: [2, 3] }) },
+    { shapes: [[2, 3]], f: (x) => windows(x!, { axes: [1], sizes: [4], strides: [1], dilations: [1] }) },
+  ],
+  convolution: [
+    correlation([2, 3, 5, 6], [4, 3, 3, 2]),
+    correlation([1, 2, 7], [3, 2, 3], { strides: [2], low: [1], high: [1] }),
+    correlation([2, 1, 7, 6], [2, 1, 3, 3], { strides: [2, 3], low: [2, 0], high: [1, 1], dilations: [2, 1] }),
+    correlation([1, 4, 6, 5], [6, 2, 2, 3], { strides: [1, 2], low: [0, 1], high: [1, 0], groups: 2 }),
+    correlation([2, 3, 6], [3, 1, 3], { strides: [3], dilations: [2], groups: 3 }),
+    correlation([1, 2, 8], [1, 2, 3], { low: [-1], high: [-2] }),
+    correlation([2, 1, 3, 3, 4], [2, 1, 2, 2, 2], { strides: [1, 2, 2] }),
+    correlation([2, 3], [4, 3]),
+    correlation([1, 1, 2], [1, 1, 5]),
+    ...[1, 2, 3].flatMap((stride) =>
+      [1, 2].map((dilation) => transposedCorrelation([1, 2, 4], [3, 2, 3], stride, dilation)),
+    ),
   ],
 }
 
