@@ -1,17 +1,16 @@
 /**
- * @file Layers: linear, flatten, dropout, residual, and sequential, which chains them.
+ * @file Layers: linear, flatten, residual, and sequential, which chains them.
  * nn.sequential(nn.flatten(), nn.linear(784, 128), nn.relu, nn.dropout(0.2), nn.linear(128, 10))
  */
-import { type FloatDType, isFloat } from '../base/dtype.js'
+import { type DType, type FloatDType, isFloat } from '../base/dtype.js'
 import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape, sameShape } from '../base/shape.js'
-import * as random from '../trace/random.js'
-import { type Tensor, where } from '../trace/tensor.js'
-import { inTraining } from '../trace/trace.js'
+import type { Tensor } from '../trace/tensor.js'
 import type { Initializer, Variable } from '../trace/variable.js'
+import { checkDtype } from './checks.js'
 import { parameter, uniformByFanIn } from './initializers.js'
 import { type AnyFunction, type Children, callChild, type ModuleParts, makeModule } from './module.js'
-import type { Chain, ChainDType, DTypeOf, Elementwise, FirstTakes, LastGives, Layer, ShapeOf } from './shapes.js'
+import type { Chain, ChainDType, ChainInput, DTypeOf, FirstTakes, LastGives, Layer, ShapeOf } from './shapes.js'
 
 export interface LinearOptions<D extends FloatDType = FloatDType> {
   /** Whether there is a b. */
@@ -53,7 +52,7 @@ export function linear<const In extends number, const Out extends number, D exte
       throw new ShapeError('linear', `takes [...,${inputs}], got ${formatShape(x.shape)}`, {
         hint: `It was built as ${description}.`,
       })
-    checkDtype(x, dtype, description)
+    checkDtype('linear', x, dtype, description)
     const product = x.matmul(m.weight.value.transpose())
     return m.bias ? product.add(m.bias.value) : product
   }
@@ -62,15 +61,6 @@ export function linear<const In extends number, const Out extends number, D exte
     gives: [outputs],
     dtype,
   }) as unknown as Linear<In, Out, D>
-}
-
-function checkDtype(x: Tensor, dtype: FloatDType, description: string): void {
-  if (x.dtype !== dtype)
-    throw new DtypeError('linear', `computes in ${dtype}, got ${x.dtype}${formatShape(x.shape)}`, {
-      hint: isFloat(x.dtype)
-        ? `Build ${description} with { dtype: '${x.dtype}' }, or convert with .cast('${dtype}').`
-        : `Convert with .cast('${dtype}').`,
-    })
 }
 
 export interface Flatten extends ModuleParts {
@@ -95,31 +85,14 @@ export function flatten(): Flatten {
   return makeModule('flatten()', {}, forward, { gives: undefined }) as unknown as Flatten
 }
 
-export interface Dropout extends ModuleParts, Elementwise {}
-
-/**
- * In training each element is 0 with probability p and otherwise x / (1 − p), so that the mean stays; in inference y = x.
- * Srivastava et al. 2014, jmlr.org/papers/v15/srivastava14a.html
- */
-export function dropout(probability = 0.5): Dropout {
-  if (!(probability >= 0 && probability <= 1))
-    throw new ValueError('nn.dropout', `the probability must be from 0 to 1, not ${probability}`)
-  const forward = (_: object, x: Tensor): Tensor => {
-    if (!inTraining('dropout') || probability === 0) return x
-    if (probability === 1) return x.mul(0)
-    const kept = random.bernoulli(x.shape as Shape, 1 - probability)
-    return where(kept, x.mul(1 / (1 - probability)), 0)
-  }
-  return makeModule(`dropout(${probability})`, {}, forward, { keepsShape: true as const }) as unknown as Dropout
-}
-
 /** What `sequential` makes of its layers: takes what the first takes, gives what the last gives. */
 export type Sequential<L extends readonly AnyFunction[]> = Layer<
   FirstTakes<L>,
   LastGives<L>,
   ChainDType<L>,
   // Indexed as arrays are: net.children[0].children.weight
-  Indexed<L>
+  Indexed<L>,
+  ChainInput<L>
 >
 type Indexed<L extends readonly AnyFunction[]> = Children & {
   readonly [K in keyof L as K extends `${number}` ? K : never]: L[K]
@@ -142,7 +115,13 @@ export function residual<const L extends readonly AnyFunction[]>(...layers: Chai
   }) as unknown as Sequential<L>
 }
 
-type Sized = { readonly takes?: Shape; readonly gives?: Shape; readonly dtype?: FloatDType; readonly keepsShape?: true }
+type Sized = {
+  readonly takes?: Shape
+  readonly gives?: Shape
+  readonly dtype?: FloatDType
+  readonly inputDtype?: DType
+  readonly keepsShape?: true
+}
 
 function chain(
   name: string,
@@ -161,5 +140,6 @@ function chain(
     takes: sized[0]?.takes,
     gives: sized[sized.length - 1]?.gives,
     dtype: (layers as readonly Sized[]).find((layer) => layer.dtype)?.dtype,
+    inputDtype: (layers as readonly Sized[]).find((layer) => layer.dtype)?.inputDtype,
   })
 }

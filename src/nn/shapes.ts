@@ -70,21 +70,56 @@ export type Gives<S extends Shape, In extends Shape, Out extends Shape> =
 // biome-ignore lint/suspicious/noExplicitAny: an unknown shape is accepted everywhere
 type UnknownLead<Out extends Shape> = Unknown<Out> extends true ? any : readonly [...number[], ...Out]
 
-/** A module from tensors [..., In] to [..., Out]. `In` of unknown rank: leading axes are unknown afterwards. */
+/**
+ * A module from tensors [..., In] to [..., Out]. `In` of unknown rank: leading axes are unknown afterwards. Its input has
+ * the dtype I, which is D except where numbers become vectors (embedding).
+ */
 export interface Layer<
   out In extends Shape = Shape,
   out Out extends Shape = Shape,
   out D extends DType = 'float32',
   out C extends Children = Children,
+  out I extends DType = D,
 > extends ModuleParts<C> {
-  <X extends Tensor>(input: X & Takes<X, In, D>): Tensor<Gives<ShapeOf<X>, In, Out>, D>
+  <X extends Tensor>(input: X & Takes<X, In, I>): Tensor<Gives<ShapeOf<X>, In, Out>, D>
   /** Trailing sizes of the input, where known. */
   readonly takes: In | undefined
   /** Trailing sizes of the output, where known. */
   readonly gives: Out | undefined
   /** The dtype it computes in; undefined: that of its input. */
   readonly dtype: D | undefined
+  /** The dtype of its input, where that is not `dtype`. */
+  readonly inputDtype?: I | undefined
 }
+
+/** A module that keeps the shape of [batch, Channels, ...], such as batchNorm. */
+export interface ChannelLayer<
+  out Channels extends number = number,
+  out D extends DType = 'float32',
+  out C extends Children = Children,
+> extends ModuleParts<C> {
+  <X extends Tensor>(input: X & TakesChannels<X, Channels, D>): Tensor<ShapeOf<X>, D>
+  readonly keepsShape: true
+  /** The size of axis 1. */
+  readonly channels: Channels
+  readonly dtype: D | undefined
+}
+
+/** `unknown` where a tensor X may enter a layer of so many channels, else a message. */
+export type TakesChannels<X, Channels extends number, D extends DType> =
+  IsAny<DTypeOf<X>> extends true
+    ? HasChannels<ShapeOf<X>, Channels>
+    : DTypeOf<X> extends D
+      ? HasChannels<ShapeOf<X>, Channels>
+      : `this layer takes ${D}, the input is ${DTypeOf<X> & string}: convert it with .cast('${D}')`
+type HasChannels<S extends Shape, Channels extends number> =
+  Unknown<S> extends true
+    ? unknown
+    : S extends readonly [number, infer Given extends number, ...Shape]
+      ? SameSize<Given, Channels> extends true
+        ? unknown
+        : `this layer takes [batch,${Channels},...], the input is ${Show<S>}`
+      : `this layer takes [batch,${Channels},...], the input is ${Show<S>}`
 
 /** A function that keeps shape and dtype. */
 export interface Elementwise {
@@ -110,13 +145,23 @@ export type Befores<L extends readonly unknown[], Before extends Shape = Shape> 
 export type Fits<Before extends Shape, L> =
   Unknown<Before> extends true
     ? unknown
-    : Unknown<TakesOf<L>> extends true
+    : L extends { readonly channels: infer Channels extends number }
+      ? FitsChannels<Before, Channels>
+      : FitsShape<Before, L>
+/** What is known of the shape before begins after the batch axis, as samples do. */
+type FitsChannels<Before extends Shape, Channels extends number> = Before extends readonly [infer Given, ...Shape]
+  ? SameSize<Given, Channels> extends true
+    ? unknown
+    : `this layer takes ${Channels} channels, the one before gives ${Show<Before>}`
+  : unknown
+type FitsShape<Before extends Shape, L> =
+  Unknown<TakesOf<L>> extends true
+    ? unknown
+    : EndsWith<Before, TakesOf<L>> extends true
       ? unknown
-      : EndsWith<Before, TakesOf<L>> extends true
+      : EndsWith<TakesOf<L>, Before> extends true
         ? unknown
-        : EndsWith<TakesOf<L>, Before> extends true
-          ? unknown
-          : `this layer takes ${Show<TakesOf<L>>}, the one before gives ${Show<Before>}`
+        : `this layer takes ${Show<TakesOf<L>>}, the one before gives ${Show<Before>}`
 
 type At<T extends readonly Shape[], K> = K extends keyof T ? Extract<T[K], Shape> : Shape
 
@@ -141,4 +186,14 @@ export type ChainDType<L extends readonly unknown[]> = L extends readonly [infer
   ? First extends { readonly dtype: (infer D extends DType) | undefined }
     ? D
     : ChainDType<Rest>
+  : DType
+/** The dtype of the first layer's input. */
+export type ChainInput<L extends readonly unknown[]> = L extends readonly [infer First, ...infer Rest]
+  ? First extends { readonly inputDtype?: (infer I extends DType) | undefined }
+    ? unknown extends I
+      ? ChainDType<L>
+      : I
+    : First extends { readonly dtype: DType | undefined }
+      ? ChainDType<L>
+      : ChainInput<Rest>
   : DType

@@ -49,7 +49,7 @@ export function summary(
   inputShape?: Shape,
   options: { readonly dtype?: DType } = {},
 ): Summary {
-  const { takes, dtype } = net as { takes?: Shape; dtype?: DType }
+  const { takes, dtype, inputDtype } = net as { takes?: Shape; dtype?: DType; inputDtype?: DType }
   const shape = inputShape ?? (takes && [1, ...takes])
   if (!shape)
     throw new ShapeError('summary', `the input shape of ${net.description} is not known`, {
@@ -74,7 +74,7 @@ export function summary(
     })
   }
   trace.record(() => {
-    const input = new Tensor(trace.argument(options.dtype ?? dtype ?? 'float32', shape), trace)
+    const input = new Tensor(trace.argument(options.dtype ?? inputDtype ?? dtype ?? 'float32', shape), trace)
     withObserver(observe, () => net(input))
     return []
   })

@@ -6,7 +6,7 @@ import { type DType, isFloat } from '../base/dtype.js'
 import { ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape, sameShape } from '../base/shape.js'
 import type { Dataset, Samples } from '../data/column.js'
-import { batchShape, convertedTensor } from '../data/source.js'
+import { batchShape, convertedTensor, isScaled } from '../data/source.js'
 import { topological } from '../graph/node.js'
 import { asMetric, type Metric, MetricTotal } from '../metrics/metric.js'
 import { backpropagate } from '../nn/backpropagate.js'
@@ -99,7 +99,9 @@ function forward(
 /** A stored batch as the network takes it: scaled, and in the dtype the network computes in. */
 export function netInput(net: Net, stored: Tensor, samples: Samples): Tensor {
   const x = convertedTensor(stored, samples, 'input')
-  const { dtype, takes } = net as { dtype?: DType; takes?: Shape }
+  const { dtype, inputDtype, takes } = net as { dtype?: DType; inputDtype?: DType; takes?: Shape }
+  // Bytes may number words as well; what is no whole number never does, and the layer says so.
+  if (inputDtype) return isFloat(stored.dtype as DType) || isScaled(samples) ? x : x.cast(inputDtype)
   // Whole numbers may be indices; they are numbers only where the first layer says what it takes.
   const isNumber = isFloat(x.dtype as DType) || takes !== undefined
   return dtype && isNumber && x.dtype !== dtype ? x.cast(dtype) : x

@@ -1,0 +1,54 @@
+/**
+ * @file Dropout: of elements, and of whole channels. In: a probability. Out: a layer that does nothing in inference.
+ *
+ * nn.sequential(nn.linear(784, 128), nn.relu, nn.dropout(0.2), nn.linear(128, 10))
+ */
+import { ShapeError } from '../base/errors.js'
+import { formatShape, type Shape } from '../base/shape.js'
+import * as random from '../trace/random.js'
+import { type Tensor, where } from '../trace/tensor.js'
+import { inTraining } from '../trace/trace.js'
+import { checkProbability } from './checks.js'
+import { type ModuleParts, makeModule } from './module.js'
+import type { Elementwise } from './shapes.js'
+
+export interface Dropout extends ModuleParts, Elementwise {}
+
+/**
+ * In training each element is 0 with probability p and otherwise x / (1 − p), so that the mean stays; in inference y = x.
+ * Srivastava et al. 2014, jmlr.org/papers/v15/srivastava14a.html
+ */
+export function dropout(probability = 0.5): Dropout {
+  checkProbability('nn.dropout', probability)
+  const forward = (_: object, x: Tensor): Tensor => dropped('dropout', x, probability, x.shape as Shape)
+  return makeModule(`dropout(${probability})`, {}, forward, { keepsShape: true as const }) as unknown as Dropout
+}
+
+/**
+ * Drops whole channels: of x [batch, channels, ...] all elements x[n, c, ...] are 0 together, with probability p, and the
+ * others divided by 1 − p; in inference y = x. Neighbouring pixels say almost the same, so that dropping single ones would
+ * take nothing away. Tompson et al. 2014, arXiv:1411.4280; torch's Dropout2d (also for 1 or 3 axes of space)
+ */
+export function dropout2d(probability = 0.5): Dropout {
+  checkProbability('nn.dropout2d', probability)
+  const forward = (_: object, x: Tensor): Tensor => {
+    if (x.rank < 3)
+      throw new ShapeError('dropout2d', `takes [batch, channels, ...], got ${formatShape(x.shape)}`, {
+        hint: 'Single features are dropped by nn.dropout.',
+      })
+    return dropped(
+      'dropout2d',
+      x,
+      probability,
+      (x.shape as Shape).map((n, axis) => (axis < 2 ? n : 1)),
+    )
+  }
+  return makeModule(`dropout2d(${probability})`, {}, forward, { keepsShape: true as const }) as unknown as Dropout
+}
+
+/** x with a mask of the given shape, which x's shape is a broadcast of; x itself in inference. */
+export function dropped(what: string, x: Tensor, probability: number, shape: Shape): Tensor {
+  if (!inTraining(what) || probability === 0) return x
+  if (probability === 1) return x.mul(0)
+  return where(random.bernoulli(shape, 1 - probability), x.mul(1 / (1 - probability)), 0)
+}
