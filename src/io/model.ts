@@ -4,12 +4,12 @@
  *
  * await save(net, 'digits.safetensors'); await load(net, 'digits.safetensors')
  */
-import { FileError } from '../base/errors.js'
+import { FileError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape, sameShape } from '../base/shape.js'
 import { initialize, type ModuleParts, state } from '../nn/module.js'
 import type { Variable } from '../trace/variable.js'
 import { readBytes, writeFile } from './files.js'
-import { readSafetensors, writeSafetensors } from './safetensors.js'
+import { readSafetensors, type StoredTensor, writeSafetensors } from './safetensors.js'
 
 /** A module, or variables by name, such as the state of an optimizer. */
 export type Saved = ModuleParts | ReadonlyMap<string, Variable>
@@ -17,32 +17,76 @@ export type Saved = ModuleParts | ReadonlyMap<string, Variable>
 const variablesOf = (source: Saved): ReadonlyMap<string, Variable> =>
   source instanceof Map ? (source as ReadonlyMap<string, Variable>) : state(source as ModuleParts)
 
+export interface SaveOptions {
+  /** Put before every name: `save(encoder, file, { prefix: 'encoder.' })`. */
+  readonly prefix?: string
+  /** Texts by name, kept beside the numbers. Some readers of PyTorch's files ask for `{ format: 'pt' }`. */
+  readonly metadata?: Readonly<Record<string, string>>
+}
+
+export interface LoadOptions {
+  /** Only names that begin so are read, without it: a file's `model.0.weight` is `0.weight` with the prefix `'model.'`. */
+  readonly prefix?: string
+  /** The network's name for one in the file (without the prefix); undefined for what is not to be read. */
+  readonly rename?: (name: string) => string | undefined
+}
+
 /** Writes all variables of a network, also those that are not trained. A shared one is written once, under its first path. */
-export async function save(net: Saved, file: string): Promise<void> {
-  await writeFile(file, modelBytes(net))
+export async function save(net: Saved, file: string, options: SaveOptions = {}): Promise<void> {
+  await writeFile(file, modelBytes(net, options))
 }
 
 /**
  * Reads a file into a network. Strict: throws FileError with every name that is missing or unexpected and every shape or dtype
- * that differs, all at once, and then nothing has been changed. Float16 and bfloat16 in the file count as float32.
+ * that differs, all at once, and then nothing has been changed. Float16 and bfloat16 in the file count as float32, and whole
+ * numbers as int32.
  */
-export async function load(net: Saved, file: string): Promise<void> {
-  loadBytes(net, await readBytes(file), file)
+export async function load(net: Saved, file: string, options: LoadOptions = {}): Promise<void> {
+  loadBytes(net, await readBytes(file), file, options)
 }
 
 /** What `save` writes. */
-export function modelBytes(net: Saved): Uint8Array<ArrayBuffer> {
+export function modelBytes(net: Saved, options: SaveOptions = {}): Uint8Array<ArrayBuffer> {
+  checkOptions('save', options, ['prefix', 'metadata'])
+  const { prefix = '', metadata } = options
   if (!(net instanceof Map)) initialize(net as ModuleParts)
   const tensors = [...variablesOf(net)].map(([name, variable]) => {
     const { dtype, shape, storage } = variable
-    return [name, { dtype, shape: shape as Shape, data: storage.read() }] as const
+    return [prefix + name, { dtype, shape: shape as Shape, data: storage.read() }] as const
   })
-  return writeSafetensors(new Map(tensors))
+  return writeSafetensors(new Map(tensors), metadata)
+}
+
+function checkOptions(operation: string, options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options))
+    if (!known.includes(name))
+      throw new ValueError(operation, `has no option '${name}'`, { hint: `There are ${known.join(' and ')}.` })
+}
+
+/** The file's tensors under the network's names. */
+function renamed(
+  stored: ReadonlyMap<string, StoredTensor>,
+  source: string,
+  { prefix = '', rename = (name) => name }: LoadOptions,
+): Map<string, StoredTensor> {
+  const tensors = new Map<string, StoredTensor>()
+  for (const [name, tensor] of stored) {
+    const chosen = name.startsWith(prefix) ? rename(name.slice(prefix.length)) : undefined
+    if (chosen === undefined) continue
+    if (tensors.has(chosen)) throw new FileError(source, `two of its tensors are renamed '${chosen}'`)
+    tensors.set(chosen, tensor)
+  }
+  if (tensors.size === 0 && stored.size > 0 && prefix !== '')
+    throw new FileError(source, `no name in it begins with '${prefix}'`, {
+      hint: `The first is '${[...stored.keys()][0]}'.`,
+    })
+  return tensors
 }
 
 /** What `load` does, for bytes from elsewhere; `source` is for messages. */
-export function loadBytes(net: Saved, bytes: Uint8Array, source = 'safetensors'): void {
-  const { tensors } = readSafetensors(bytes, source)
+export function loadBytes(net: Saved, bytes: Uint8Array, source = 'safetensors', options: LoadOptions = {}): void {
+  checkOptions('load', options, ['prefix', 'rename'])
+  const tensors = renamed(readSafetensors(bytes, source).tensors, source, options)
   const variables = variablesOf(net)
   const faults: string[] = []
   for (const [name, { shape, dtype }] of variables) {

@@ -235,7 +235,7 @@ function narrow(bytes: Uint8Array, start: number, length: number, name: string):
 }
 
 /** IEEE 754 binary16: 1 sign bit, 5 exponent bits (bias 15), 10 fraction bits. Exact in float32. */
-function float16ToFloat32(bits: number): number {
+export function float16ToFloat32(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1
   const exponent = (bits >> 10) & 31
   const fraction = bits & 1023
@@ -246,7 +246,7 @@ function float16ToFloat32(bits: number): number {
 const word = new DataView(new ArrayBuffer(4))
 
 /** bfloat16 is the upper half of a float32. */
-function bfloat16ToFloat32(bits: number): number {
+export function bfloat16ToFloat32(bits: number): number {
   word.setUint16(0, bits)
   word.setUint16(2, 0)
   return word.getFloat32(0)
