@@ -8,7 +8,7 @@
  */
 import type { TypedArray } from './base/dtype.js'
 import { debugLevel, environment, processors } from './base/environment.js'
-import { ValueError } from './base/errors.js'
+import { GradusError, ValueError } from './base/errors.js'
 import type { Storage } from './base/storage.js'
 import { relaxedMadd } from './emit/wasm/features.js'
 import type { Graph } from './graph/node.js'
@@ -25,7 +25,9 @@ import type { NumericsMode } from './numerics/arithmetic.js'
 import type { Engine, Runnable } from './runtime/engine.js'
 import { interpreterEngine } from './runtime/interpreter.js'
 import { NativeProgram, nativeEngine, sourceOf } from './runtime/native.js'
-import { cacheFolder, compileInBackground, isNode } from './runtime/native-compiler.js'
+import { cacheFolder } from './runtime/native-cache.js'
+import { compileInBackground } from './runtime/native-compiler.js'
+import { isNode } from './runtime/native-host.js'
 import { noteOnce } from './runtime/note.js'
 import { type Faster, Tiered } from './runtime/tiered.js'
 import { wasmEngine } from './runtime/wasm.js'
@@ -163,7 +165,8 @@ function compileTiered(
   }
   const tiers = new Tiered(start, begin, (error) => {
     // Whatever it is (a full disk, a folder that nothing may be run from), the program goes on as it began.
-    noteOnce(`gradus: WebAssembly runs on instead of native code: ${error instanceof Error ? error.message : error}`)
+    const why = error instanceof GradusError ? error.sentence : error instanceof Error ? error.message : error
+    noteOnce(`gradus: WebAssembly runs on instead of native code: ${why}`)
   })
   return {
     get graph() {

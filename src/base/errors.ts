@@ -22,14 +22,18 @@ export function setErrorPlace(place: () => string | undefined): void {
 export class GradusError extends Error {
   override name = 'GradusError'
   readonly operation: string
+  /** The message without the operation's name. */
+  readonly sentence: string
 
   constructor(operation: string, fault: string, details: ErrorDetails = {}) {
     const place = details.place ?? currentPlace()
     const where = place ? `, in ${place}` : ''
     // A question ends its sentence itself.
     const stop = /[?.]$/.test(fault) && !where ? '' : '.'
-    super(`${operation}: ${fault}${where}${details.hint ? `${stop} ${details.hint}` : ''}`, { cause: details.cause })
+    const sentence = `${fault}${where}${details.hint ? `${stop} ${details.hint}` : ''}`
+    super(`${operation}: ${sentence}`, { cause: details.cause })
     this.operation = operation
+    this.sentence = sentence
   }
 }
 

@@ -1,4 +1,6 @@
 /** @file The compiler's cache takes no foreign or damaged code; what is missing is said; engines share memory and bits. */
+
+import { createHash } from 'node:crypto'
 import {
   chmodSync,
   mkdirSync,
@@ -8,6 +10,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -18,7 +21,9 @@ import { input } from '../../src/graph/node.js'
 import * as ops from '../../src/graph/ops.js'
 import { backpropagate, compile, initialize, loss, nn, optim, type Tensor, tensor } from '../../src/index.js'
 import { target128, target256, target512 } from '../../src/lower/target.js'
-import { cacheFolder, loadC, NativeUnavailable, targetOf } from '../../src/runtime/native-compiler.js'
+import { cacheFolder, pruneFolder } from '../../src/runtime/native-cache.js'
+import { compileC, loadC, targetOf } from '../../src/runtime/native-compiler.js'
+import { NativeUnavailable } from '../../src/runtime/native-host.js'
 import { RandomGenerator } from '../../src/trace/random.js'
 import { missing } from './harness.js'
 
@@ -58,7 +63,7 @@ test('the target follows what the compiler may use', () => {
 test('without a compiler: an error by name; auto runs WebAssembly', () => {
   vi.stubEnv('CC', '/nowhere/cc')
   expect(() => run('native')).toThrow(NativeUnavailable)
-  expect(() => run('native')).toThrow(/no C compiler runs \(\/nowhere\/cc: .*Install gcc or clang/)
+  expect(() => run('native')).toThrow(/CC names a C compiler that does not run \(\/nowhere\/cc: .*Name gcc or clang/)
   // The line that says so comes when a program has run for long enough to miss it: see tiered.test.ts.
   expect(run('auto')).toEqual(['wasm', -1, -2, -3, -4, -5])
 })
@@ -126,6 +131,10 @@ describe.skipIf(missing() !== undefined)('with a compiler', () => {
     expect(() => loadC(text(1))).toThrow(/is open to others.*GRADUS_CACHE/)
     chmodSync(folder, 0o755)
     expect(() => cacheFolder()).toThrow(/is open to others/)
+    // Where nothing can be made, Node's recursive mkdir never ends.
+    vi.stubEnv('GRADUS_CACHE', '/proc/gradus/cache')
+    expect(() => cacheFolder()).toThrow(/GRADUS_CACHE is \/proc\/gradus\/cache, which cannot be made \(ENOENT\)/)
+    vi.stubEnv('GRADUS_CACHE', folder)
     rmSync(folder, { recursive: true })
     writeFileSync(folder, '')
     expect(() => cacheFolder()).toThrow(NativeUnavailable)
@@ -134,6 +143,70 @@ describe.skipIf(missing() !== undefined)('with a compiler', () => {
     vi.stubEnv('GRADUS_CACHE', join(root, 'link'))
     symlinkSync(real, join(root, 'link'))
     expect(() => cacheFolder()).toThrow(/is no folder/)
+  })
+
+  test('an object that cannot be loaded, though its checksum is right, is made once more', () => {
+    const otherMachine = (whole: Uint8Array) => whole.map((byte, i) => (i === 18 ? 0xf7 : byte))
+    const shorter = (length: number) => (whole: Uint8Array) => whole.subarray(0, length)
+    ;[otherMachine, shorter(-5), shorter(3000), shorter(100), shorter(0)].forEach((damage, i) => {
+      // Compiled, but never loaded: the system does not look again at the file of a library that it has.
+      compileC(text(i + 20))
+      const place = { object: object(), checksum: checksum() }
+      const bytes = damage(readFileSync(place.object))
+      writeFileSync(place.object, bytes)
+      writeFileSync(place.checksum, createHash('sha256').update(bytes).digest('hex'))
+      const again = loadC(text(i + 20))
+      expect(again.compiled, `damage ${i}`).toBe(true)
+      expect(numberOf(again)).toBe(i + 20)
+      expect(loadC(text(i + 20)).compiled, `after damage ${i}`).toBe(false)
+      for (const name of readdirSync(folder)) rmSync(join(folder, name))
+    })
+  })
+
+  test('what is unused for longest goes, when there is too much or it is too old; what is in use stays', () => {
+    const bytes = 1000
+    const hour = 3600_000
+    const limits = { bytes: 2.5 * bytes, unusedMs: 100 * hour, inUseMs: hour }
+    mkdirSync(folder, { mode: 0o700 })
+    const file = (name: string, ageHours: number) => {
+      writeFileSync(join(folder, name), new Uint8Array(name.endsWith('.so') ? bytes : 64))
+      const time = new Date(Date.now() - ageHours * hour)
+      utimesSync(join(folder, name), time, time)
+    }
+    /** Made 200 hours ago, and last used so many hours ago. */
+    const object = (digit: string, usedHours: number) => {
+      file(`${digit.repeat(64)}.so`, 200)
+      file(`${digit.repeat(64)}.sha256`, usedHours)
+    }
+    const left = () =>
+      readdirSync(folder)
+        .map((name) => name.replace(/^(.)\1{63}/, '$1'))
+        .sort()
+    object('a', 150)
+    object('b', 30)
+    object('c', 20)
+    object('d', 10)
+    file(`${'e'.repeat(64)}.so.123.0123456789ab`, 2)
+    file('123.0123456789ab.c', 2)
+    file('124.0123456789ab.c', 0)
+    file('notes.txt', 500)
+    pruneFolder(folder, limits)
+    expect(left()).toEqual(['124.0123456789ab.c', 'c.sha256', 'c.so', 'd.sha256', 'd.so', 'notes.txt'])
+    // All of them used within the hour: more than the limit stays.
+    for (const digit of 'abcd') object(digit, 0.5)
+    pruneFolder(folder, limits)
+    expect(left().filter((name) => name.endsWith('.so'))).toEqual(['a.so', 'b.so', 'c.so', 'd.so'])
+    // Age alone is reason enough.
+    object('a', 150)
+    pruneFolder(folder, { ...limits, bytes: 1e9 })
+    expect(left().filter((name) => name.endsWith('.so'))).toEqual(['b.so', 'c.so', 'd.so'])
+  })
+
+  test('finding an object marks it as used', () => {
+    loadC(text(1))
+    utimesSync(checksum(), new Date(0), new Date(0))
+    loadC(text(1))
+    expect(Date.now() - statSync(checksum()).mtimeMs).toBeLessThan(60_000)
   })
 
   test('a compiler that fails is quoted, and leaves nothing behind', () => {

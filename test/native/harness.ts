@@ -13,7 +13,8 @@ import { makePlan, type Plan } from '../../src/lower/plan.js'
 import { type Target, target128, target256, target512 } from '../../src/lower/target.js'
 import type { NumericsMode } from '../../src/numerics/arithmetic.js'
 import { NativeProgram, sourceOf } from '../../src/runtime/native.js'
-import { findCompiler, koffi, loadC } from '../../src/runtime/native-compiler.js'
+import { findCompiler, loadC } from '../../src/runtime/native-compiler.js'
+import { koffi } from '../../src/runtime/native-host.js'
 import { sameBits } from '../support/bits.js'
 
 /** Why native code cannot be tested here, said aloud; undefined where it can. */

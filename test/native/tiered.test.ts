@@ -71,6 +71,18 @@ test('a compiler that does not run leaves WebAssembly running', () => {
   const { engine, notes } = train({ GRADUS_ENGINE: 'auto', CC: '/nonexistent/cc' }, false, 1000)
   expect(engine).toBe('wasm')
   expect(notes).toEqual([
-    expect.stringMatching(/^gradus: WebAssembly runs on instead of native code: native: no C compiler runs/),
+    expect.stringMatching(
+      /^gradus: WebAssembly runs on instead of native code: CC names a C compiler that does not run/,
+    ),
+  ])
+})
+
+test('a cache folder that cannot be made leaves WebAssembly running', () => {
+  const { engine, notes } = train({ GRADUS_ENGINE: 'auto', GRADUS_CACHE: '/proc/gradus/cache' }, false, 1000)
+  expect(engine).toBe('wasm')
+  expect(notes).toEqual([
+    expect.stringMatching(
+      /^gradus: WebAssembly runs on instead of native code: GRADUS_CACHE is \/proc\/gradus\/cache, which cannot be made/,
+    ),
   ])
 })
