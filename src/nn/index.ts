@@ -2,6 +2,7 @@
  * @file The namespace `nn`: modules, layers, activations; `nn.init` holds initialisers.
  */
 export * from './activations.js'
+export { type BatchNorm, type BatchNormOptions, batchNorm } from './batch-norm.js'
 export { type Dropout, dropout, dropout2d } from './dropout.js'
 export * as init from './initializers.js'
 export { parameter } from './initializers.js'
@@ -9,4 +10,14 @@ export type { Flatten, Linear, LinearOptions, Sequential } from './layers.js'
 export { flatten, linear, residual, sequential } from './layers.js'
 export type { Child, Children, Module, ModuleParts } from './module.js'
 export { module } from './module.js'
-export type { Elementwise, Layer } from './shapes.js'
+export {
+  type GroupNorm,
+  groupNorm,
+  type LayerNorm,
+  type LayerNormOptions,
+  layerNorm,
+  type NormOptions,
+  type RmsNorm,
+  rmsNorm,
+} from './normalization.js'
+export type { ChannelLayer, Elementwise, Layer } from './shapes.js'
