@@ -205,6 +205,59 @@ const rules: { readonly [O in Op]: Evaluate<O> } = {
       return x![row * width + (i % width)]!
     }
   },
+  scatterAdd: ({ node, operands: [x, numbers, updates] }) => {
+    const [rows, ...rest] = node.type.shape
+    const width = sizeOf(rest)
+    const add = combiner('sum', node.type.dtype)
+    const sums = Array.from(x!)
+    numbers!.forEach((number, u) => {
+      const row = Math.min(Math.max(number, 0), rows! - 1)
+      for (let k = 0; k < width; k++) sums[row * width + k] = add(sums[row * width + k]!, updates![u * width + k]!)
+    })
+    return (i) => sums[i]!
+  },
+  cumulativeSum: ({ node, operands: [x] }) => {
+    const { axis, reverse, exclusive } = node.attrs
+    const add = combiner('sum', node.type.dtype)
+    const sums = new Array<number>(x!.length)
+    for (const places of chains(node.type.shape, axis)) {
+      let sum = 0
+      for (const place of reverse ? places.reverse() : places) {
+        const before = sum
+        sum = add(sum, x![place]!)
+        sums[place] = exclusive ? before : sum
+      }
+    }
+    return (i) => sums[i]!
+  },
+  argsort: ({ node, operands: [x] }) => {
+    const { axis, descending } = node.attrs
+    const order = new Array<number>(x!.length)
+    const less = (a: number, b: number) => a < b || (Number.isNaN(b) && !Number.isNaN(a))
+    const sign = descending ? -1 : 1
+    for (const places of chains(node.type.shape, axis)) {
+      const value = (k: number) => x![places[k]!]!
+      // The language's sort is stable.
+      const sorted = places
+        .map((_, k) => k)
+        .sort((a, b) => {
+          if (less(value(a), value(b))) return -sign
+          return less(value(b), value(a)) ? sign : 0
+        })
+      sorted.forEach((k, i) => {
+        order[places[i]!] = k
+      })
+    }
+    return (i) => order[i]!
+  },
+  barrier:
+    ({ operands: [x] }) =>
+    (i) =>
+      x![i]!,
+  custom:
+    ({ operands: [y] }) =>
+    (i) =>
+      y![i]!,
   reverse: ({ node, operands: [x] }) => {
     const { shape } = node.type
     const at = unravel(shape)
@@ -293,6 +346,15 @@ const rules: { readonly [O in Op]: Evaluate<O> } = {
       return fold(count, order, 0, step, combiner('sum', dtype))
     }
   },
+}
+
+/** The positions along an axis, one list for each place on the other axes. */
+function* chains(shape: Shape, axis: number): Generator<number[]> {
+  const stride = sizeOf(shape.slice(axis + 1))
+  const count = shape[axis]!
+  for (let outer = 0; outer < sizeOf(shape.slice(0, axis)); outer++)
+    for (let inner = 0; inner < stride; inner++)
+      yield Array.from({ length: count }, (_, k) => (outer * count + k) * stride + inner)
 }
 
 /** Sums (or maxima) over 0..count−1 in the stated order. `step` takes in one element, `combine` joins two results. */

@@ -104,6 +104,25 @@ export interface OpAttrs {
     readonly strides: readonly number[]
     readonly dilations: readonly number[]
   }
+  /**
+   * (x [n, ...rest], numbers int32 [...batch], updates [...batch, ...rest]) → x with each update added to the row of its
+   * number, in ascending order of the updates; numbers are clamped to 0..n − 1, as those of gather, whose transpose it is.
+   */
+  scatterAdd: None
+  /**
+   * Sums along an axis from its beginning, or in reverse from its end: one ascending chain from 0. Exclusive ones leave out
+   * the element they stand at.
+   */
+  cumulativeSum: { readonly axis: number; readonly reverse: boolean; readonly exclusive: boolean }
+  /** The places of the elements in ascending or descending order along an axis, as int32; stable; NaN counts as greatest. */
+  argsort: { readonly axis: number; readonly descending: boolean }
+  /**
+   * (x, ...after) → x, no earlier than all of `after`: an x that passes through a barrier is another node, so that what is
+   * computed from it is not taken for what has been computed from x before. StableHLO's optimization_barrier.
+   */
+  barrier: None
+  /** (y, ...x) → y, whose cotangent a rule turns into those of x. It is gone once differentiation is over. */
+  custom: { readonly rule: CustomRule }
 
   /** Over `axes`, neighbours in ascending order (the constructor splits others); the axes are dropped. */
   reduce: { readonly kind: ReduceKind; readonly axes: readonly number[]; readonly order: Order }
@@ -131,6 +150,22 @@ export interface OpAttrs {
   }
 }
 
+/** How a `custom` node is differentiated; transform/vjp.ts says what `backward` takes and gives. */
+export class CustomRule {
+  static #made = 0
+  /** What tells rules apart where attributes are compared. */
+  readonly id = CustomRule.#made++
+  readonly backward: (context: never) => unknown
+
+  constructor(backward: (context: never) => unknown) {
+    this.backward = backward
+  }
+
+  toString(): string {
+    return `#${this.id}`
+  }
+}
+
 export type Op = keyof OpAttrs
 
 export type OpCategory =
@@ -141,6 +176,7 @@ export type OpCategory =
   | 'random'
   | 'view'
   | 'gather'
+  | 'alone'
   | 'copy'
   | 'reduce'
   | 'contract'
@@ -189,6 +225,11 @@ export const opInfo: { readonly [O in Op]: { readonly category: OpCategory; read
   reverse: { category: 'view', arity: 1 },
   windows: { category: 'view', arity: 1 },
   gather: { category: 'gather', arity: 2 },
+  scatterAdd: { category: 'alone', arity: 3 },
+  cumulativeSum: { category: 'alone', arity: 1 },
+  argsort: { category: 'alone', arity: 1 },
+  barrier: { category: 'view', arity: -1 },
+  custom: { category: 'view', arity: -1 },
   pad: { category: 'copy', arity: 1 },
   concatenate: { category: 'copy', arity: -1 },
   reduce: { category: 'reduce', arity: 1 },

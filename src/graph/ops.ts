@@ -7,6 +7,7 @@ import { roundTo } from '../base/dtype.js'
 import { broadcastShapes, type Shape, sameShape } from '../base/shape.js'
 import { make, type Node } from './node.js'
 import {
+  type CustomRule,
   contractOrder,
   convolutionOrder,
   type Direction,
@@ -105,6 +106,18 @@ export const pad = (
 
 /** Rows of x, by number. */
 export const gather = (x: Node, numbers: Node): Node => make('gather', [x, numbers], {})
+
+/** x with updates added to its rows, by number. */
+export const scatterAdd = (x: Node, numbers: Node, updates: Node): Node => make('scatterAdd', [x, numbers, updates], {})
+
+export const cumulativeSum = (x: Node, axis: number, reverse = false, exclusive = false): Node =>
+  make('cumulativeSum', [x], { axis, reverse, exclusive })
+export const argsort = (x: Node, axis: number, descending = false): Node => make('argsort', [x], { axis, descending })
+
+/** x, no earlier than the others. */
+export const barrier = (x: Node, after: readonly Node[]): Node => make('barrier', [x, ...after], {})
+/** y, differentiated by a rule with respect to x. */
+export const custom = (y: Node, x: readonly Node[], rule: CustomRule): Node => make('custom', [y, ...x], { rule })
 
 /** Broadcast by NumPy's rule: axes aligned from the right. */
 export function broadcastTo(x: Node, shape: Shape): Node {

@@ -203,6 +203,33 @@ export const typeRules: { readonly [O in Op]: TypeRule<O> } = {
       throw new ShapeError('gather', `${formatShape(x!.shape)} has no rows to choose from`)
     return { dtype: x!.dtype, shape: [...numbers!.shape, ...x!.shape.slice(1)] }
   },
+  scatterAdd: ([x, numbers, updates]) => {
+    demand('scatterAdd', x!, numeric)
+    if (numbers!.dtype !== 'int32')
+      throw new DtypeError('scatterAdd', `rows are chosen by int32, not ${numbers!.dtype}`, {
+        hint: "Convert with .cast('int32') first.",
+      })
+    if (updates!.dtype !== x!.dtype)
+      throw new DtypeError('scatterAdd', `${updates!.dtype} cannot be added to ${x!.dtype}`, {
+        hint: `Convert with .cast('${x!.dtype}') first.`,
+      })
+    if (x!.shape.length === 0 || x!.shape[0] === 0)
+      throw new ShapeError('scatterAdd', `${formatShape(x!.shape)} has no rows to add to`)
+    const expected = [...numbers!.shape, ...x!.shape.slice(1)]
+    if (!sameShape(updates!.shape, expected))
+      throw new ShapeError(
+        'scatterAdd',
+        `updates are ${formatShape(updates!.shape)}, not ${formatShape(expected)}: a row of ${formatShape(x!.shape)} for each of ${formatShape(numbers!.shape)}`,
+      )
+    return x!
+  },
+  cumulativeSum: ([x], { axis }) => {
+    demand('cumulativeSum', x!, numeric)
+    return along('cumulativeSum', x!, axis)
+  },
+  argsort: ([x], { axis }) => ({ dtype: 'int32', shape: along('argsort', x!, axis).shape }),
+  barrier: ([x]) => x!,
+  custom: ([y]) => y!,
   reduce: ([x], { kind, axes, order }) => {
     demand('reduce', x!, kind === 'sum' ? numeric : ordered)
     if (
@@ -293,6 +320,11 @@ export const windowCount = (extent: number, size: number, stride: number, dilati
   Math.max(0, Math.floor((extent - (size - 1) * dilation - 1) / stride) + 1)
 
 const arePositive = (list: readonly number[]) => list.every((n) => Number.isInteger(n) && n >= 1)
+
+function along(op: Op, x: TensorType, axis: number): TensorType {
+  if (!(axis >= 0 && axis < x.shape.length)) throw new ShapeError(op, `axis ${axis} is not in ${formatShape(x.shape)}`)
+  return x
+}
 
 function checkShape(op: Op, shape: Shape): Shape {
   if (!shape.every((extent) => Number.isInteger(extent) && extent >= 0))

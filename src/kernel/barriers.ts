@@ -48,7 +48,7 @@ export function barriers(kernel: Kernel): ReadonlySet<Statement> {
       yield {
         of: s.buffer,
         low: ranges.low(s.index) + Math.min(0, furthest),
-        high: ranges.high(s.index) + Math.max(0, furthest) + ((s.kind === 'load' && s.row?.furthest) || 0),
+        high: ranges.high(s.index) + Math.max(0, furthest) + (s.row?.furthest ?? 0),
         write: s.kind === 'store',
         team,
       }

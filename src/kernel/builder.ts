@@ -99,8 +99,8 @@ export class KernelBuilder {
     return { start, furthest: (extent - 1) * stride }
   }
 
-  store(buffer: Buffer, index: Affine, value: Value): void {
-    this.#block.push({ kind: 'store', buffer, index, value })
+  store(buffer: Buffer, index: Affine, value: Value, row?: Row): void {
+    this.#block.push({ kind: 'store', buffer, index, value, ...(row ? { row } : {}) })
   }
 
   index(index: Affine, lanes = 1, stride = 1): Value {

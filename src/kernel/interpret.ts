@@ -208,9 +208,10 @@ class Machine {
         const { at, lanes } = this.#of(s.value)
         const buffer = this.#kernel.buffers.indexOf(s.buffer)
         const index = this.#affine(s.index)
+        const row = s.row ? this.#of(s.row.start).at : undefined
         return () => {
           const array = this.#buffers[buffer]!
-          const first = index()
+          const first = index() + (row === undefined ? 0 : registers[row]!)
           if (first < 0 || first + lanes > array.length) this.#outside(s, first)
           for (let lane = 0; lane < lanes; lane++) array[first + lane] = registers[at + lane]!
         }

@@ -3,7 +3,7 @@
  * vector lanes, and mutable variables for accumulators. Targets print it; they never change what it computes.
  *
  * kernel ::= name(buffer...) { statement* }
- * statement ::= value = op(value...) | value = load buffer[affine (+ row)] | store buffer[affine], value
+ * statement ::= value = op(value...) | value = load buffer[affine (+ row)] | store buffer[affine (+ row)], value
  *             | var v = value | v := value | for i = affine to affine step n { statement* }
  */
 import type { DType } from '../base/dtype.js'
@@ -110,7 +110,7 @@ export interface ValueOpAttrs {
   pow2: Record<never, never>
   exponent: Record<never, never>
   mantissa: Record<never, never>
-  /** One int32 → where a row begins: stride · (the number clamped to 0..extent − 1), which a load may add to its index. */
+  /** One int32 → where a row begins: stride · (the number clamped to 0..extent − 1), which a load or a store may add to its index. */
   rowStart: { readonly extent: number; readonly stride: number }
   /** float32 ↔ uint32, the same bits. */
   toBits: Record<never, never>
@@ -138,8 +138,14 @@ export type Statement =
       readonly stride: number
       readonly row?: { readonly start: Value; readonly furthest: number }
     }
-  /** Lane l writes element index + l. */
-  | { readonly kind: 'store'; readonly buffer: Buffer; readonly index: Affine; readonly value: Value }
+  /** Lane l writes element index + l, or with a row so many elements further. */
+  | {
+      readonly kind: 'store'
+      readonly buffer: Buffer
+      readonly index: Affine
+      readonly value: Value
+      readonly row?: { readonly start: Value; readonly furthest: number }
+    }
   /** Lane l is the int32 index + l · stride. */
   | { readonly kind: 'index'; readonly value: Value; readonly index: Affine; readonly stride: number }
   | { readonly kind: 'variable'; readonly variable: Variable; readonly initial: Value }

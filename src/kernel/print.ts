@@ -59,9 +59,11 @@ export function printKernel(kernel: Kernel, options: { readonly names?: boolean 
         )
         break
       }
-      case 'store':
-        line(`store ${buffers.get(s.buffer)}[${affine(s.index)}], ${values(s.value.id)}`)
+      case 'store': {
+        const row = s.row ? ` + ${values(s.row.start.id)}` : ''
+        line(`store ${buffers.get(s.buffer)}[${affine(s.index)}${row}], ${values(s.value.id)}`)
         break
+      }
       case 'index': {
         const stride = s.value.type.lanes === 1 || s.stride === 1 ? '' : ` stride ${s.stride}`
         line(`${values(s.value.id)} = index ${affine(s.index)}${stride} : ${type(s.value.type)}`)

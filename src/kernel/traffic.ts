@@ -16,7 +16,7 @@ export function touchedBytes(kernel: Kernel): number[] {
       if (s.kind === 'loop') {
         const { longest, step } = ranges.enter(s, depth)
         if (longest > 0) walk(s.body, times * Math.ceil(longest / step), depth + 1)
-      } else if (s.kind === 'load' && s.row)
+      } else if ((s.kind === 'load' || s.kind === 'store') && s.row)
         chosen.set(s.buffer, (chosen.get(s.buffer) ?? 0) + times * s.value.type.lanes)
       else if (s.kind === 'load' || s.kind === 'store') whole.add(s.buffer)
     }

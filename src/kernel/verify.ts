@@ -219,10 +219,7 @@ class Verifier {
         if (s.buffer.access === 'write') this.#fail('a load from a buffer that is only written', s)
         if (dtype !== loadedAs(s.buffer.dtype)) this.#fail(`${s.buffer.dtype} loads as ${loadedAs(s.buffer.dtype)}`, s)
         if (!Number.isInteger(s.stride)) this.#fail(`stride ${s.stride}`, s)
-        if (s.row) {
-          this.#use(s.row.start, s)
-          if (this.#rows.get(s.row.start) !== s.row.furthest) this.#fail('the row is not what a rowStart gives', s)
-        }
+        this.#row(s)
         this.#access(s, s.buffer, s.index, (lanes - 1) * s.stride, s.row?.furthest)
         break
       }
@@ -231,7 +228,8 @@ class Verifier {
         const { dtype, lanes } = s.value.type
         if (s.buffer.access === 'read') this.#fail('a store to a buffer that is only read', s)
         if (dtype !== loadedAs(s.buffer.dtype)) this.#fail(`${s.buffer.dtype} holds ${loadedAs(s.buffer.dtype)}`, s)
-        this.#access(s, s.buffer, s.index, lanes - 1)
+        this.#row(s)
+        this.#access(s, s.buffer, s.index, lanes - 1, s.row?.furthest)
         break
       }
       case 'index':
@@ -273,6 +271,12 @@ class Verifier {
   #use(value: Value, s: Statement): void {
     if (!this.#values.has(value)) this.#fail(`value ${value.id} is used before its definition or outside its block`, s)
     this.#known(value, s)
+  }
+
+  #row(s: Extract<Statement, { kind: 'load' | 'store' }>): void {
+    if (!s.row) return
+    this.#use(s.row.start, s)
+    if (this.#rows.get(s.row.start) !== s.row.furthest) this.#fail('the row is not what a rowStart gives', s)
   }
 
   /** Inside a parallel loop, what only the first thread knows is out of reach. */

@@ -29,7 +29,8 @@ export function copyStages(root: Node, stored: (node: Node) => boolean, ids: Rea
   })
 }
 
-function partStage(
+/** A part of a node's memory, from element `start` on, by strides of the whole. */
+export function partStage(
   root: Node,
   part: Node,
   strides: readonly number[],

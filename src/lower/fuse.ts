@@ -6,6 +6,8 @@
  * a contraction become its epilogue.
  */
 import { type Graph, isOp, type Node, topological } from '../graph/node.js'
+import { opInfo } from '../graph/op.js'
+import { aloneStages } from './alone.js'
 import { checkReducible, collapse } from './collapse.js'
 import { type Contraction, canonicalContractions, contractionOf, epilogueFits } from './contraction.js'
 import { copyStages } from './copy.js'
@@ -41,7 +43,13 @@ export interface ContractGroup {
   readonly contraction: Contraction
   readonly epilogue: Stage[]
 }
-export type Group = LoopGroup | ColumnGroup | CopyGroup | ContractGroup
+/** An operation with a kernel of its own, into which its operands are fused: scatterAdd, cumulativeSum, argsort. */
+export interface AloneGroup {
+  readonly kind: 'alone'
+  readonly root: Node
+  readonly stages: readonly Stage[]
+}
+export type Group = LoopGroup | ColumnGroup | CopyGroup | ContractGroup | AloneGroup
 
 export interface Fused {
   readonly graph: Graph
@@ -82,6 +90,10 @@ function makeUnit(root: Node, stored: ReadonlySet<Node>, ids: ReadonlyMap<Node, 
   if (isOp(root, 'contract')) {
     const contraction = contractionOf(root, has, ids)
     return { root, stages: [], contraction, reads: [contraction.lhs.access, contraction.rhs.access] }
+  }
+  if (opInfo[root.op].category === 'alone') {
+    const stages = aloneStages(root, has, ids)
+    return { root, stages, reads: stages.flatMap(accesses) }
   }
   const stages =
     root.op === 'pad' || root.op === 'concatenate' ? copyStages(root, has, ids) : [makeStage(root, has, ids)]
@@ -127,7 +139,7 @@ function withUpdatesLast(units: readonly Unit[], graph: Graph, updates: Readonly
 
 function findHome(unit: Unit, groups: Group[], earliest: number, hasRoom: (group: Group) => boolean): number {
   const [stage] = unit.stages
-  if (stage && unit.stages.length === 1)
+  if (stage && unit.stages.length === 1 && opInfo[unit.root.op].category !== 'alone')
     for (let i = earliest; i < groups.length; i++) if (hasRoom(groups[i]!) && join(groups[i]!, stage)) return i
   return groups.push(newGroup(unit)) - 1
 }
@@ -135,6 +147,7 @@ function findHome(unit: Unit, groups: Group[], earliest: number, hasRoom: (group
 function newGroup(unit: Unit): Group {
   const { root, stages, contraction } = unit
   if (contraction && isOp(root, 'contract')) return { kind: 'contract', root, contraction, epilogue: [] }
+  if (opInfo[root.op].category === 'alone') return { kind: 'alone', root, stages }
   const stage = stages[0]
   if (stages.length !== 1 || !stage || root.op === 'pad' || root.op === 'concatenate')
     return { kind: 'copy', root, parts: stages }
@@ -166,6 +179,7 @@ function join(group: Group, stage: Stage): boolean {
       return true
     }
     case 'copy':
+    case 'alone':
       return false
   }
 }

@@ -122,8 +122,11 @@ function copy(
         const load = { ...s, buffer: buffers.get(s.buffer)!, index: affine(s.index), value: define(s.value) }
         return row ? { ...load, row } : load
       }
-      case 'store':
-        return { ...s, buffer: buffers.get(s.buffer)!, index: affine(s.index), value: values.get(s.value)! }
+      case 'store': {
+        const row = s.row && { ...s.row, start: values.get(s.row.start)! }
+        const store = { ...s, buffer: buffers.get(s.buffer)!, index: affine(s.index), value: values.get(s.value)! }
+        return row ? { ...store, row } : store
+      }
       case 'index':
         return { ...s, index: affine(s.index), value: define(s.value) }
       case 'variable': {

@@ -50,7 +50,7 @@ export function lowerCopy(group: CopyGroup, context: LowerContext, name: string)
   return scope.finish(name)
 }
 
-function lowerPass(
+export function lowerPass(
   scope: KernelScope,
   pass: Collapsed,
   row: readonly Affine[],

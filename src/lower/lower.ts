@@ -6,9 +6,12 @@ import { type Graph, make, type Node } from '../graph/node.js'
 import type { NumericsMode } from '../numerics/arithmetic.js'
 import { lowerColumns } from './columns.js'
 import { lowerContract } from './contract.js'
-import { accesses, type Fused, fuse, type Group } from './fuse.js'
+import { lowerCumulate } from './cumulate.js'
+import { type AloneGroup, accesses, type Fused, fuse, type Group } from './fuse.js'
 import { lowerCopy, lowerLoops } from './loops.js'
+import { lowerScatter } from './scatter.js'
 import type { LowerContext, Lowered } from './scope.js'
+import { lowerSort } from './sort.js'
 import type { Stage } from './stage.js'
 import { type Target, wasmTarget } from './target.js'
 
@@ -56,6 +59,21 @@ function lowerGroup(group: Group, context: LowerContext): Lowered {
       return lowerCopy(group, context, name)
     case 'contract':
       return lowerContract(group, context, name)
+    case 'alone':
+      return lowerAlone(group, context, name)
+  }
+}
+
+function lowerAlone(group: AloneGroup, context: LowerContext, name: string): Lowered {
+  switch (group.root.op) {
+    case 'scatterAdd':
+      return lowerScatter(group, context, name)
+    case 'cumulativeSum':
+      return lowerCumulate(group, context, name)
+    case 'argsort':
+      return lowerSort(group, context, name)
+    default:
+      throw new Error(`${group.root.op} has no kernel of its own`)
   }
 }
 
@@ -71,7 +89,7 @@ function nameOf(group: Group): string {
     }
     if (stage.kind !== 'map') words.add((stage.root as Node<'reduce'>).attrs.kind)
   }
-  if (group.kind === 'copy') words.add(group.root.op)
+  if (group.kind === 'copy' || group.kind === 'alone') words.add(group.root.op)
   if (words.size === 0) words.add('copy')
   const list = [...words]
   return list.length > 5 ? `${list.slice(0, 4).join('_')}_and_${list.length - 4}_more` : list.join('_')
@@ -82,6 +100,7 @@ export function stagesOf(group: Group): readonly Stage[] {
     case 'loops':
       return group.passes.flatMap((pass) => pass.stages)
     case 'columns':
+    case 'alone':
       return group.stages
     case 'copy':
       return group.parts
@@ -113,7 +132,7 @@ function memoryNeeds({ graph, groups }: Fused): (node: Node) => boolean {
       needs.add(group.contraction.lhs.access.node)
       needs.add(group.contraction.rhs.access.node)
     }
-    if (group.kind === 'copy') needs.add(group.root)
+    if (group.kind === 'copy' || group.kind === 'alone') needs.add(group.root)
   }
   return (node) => needs.has(node)
 }

@@ -254,7 +254,8 @@ function readsOnlyOwnElement(group: Group, node: Node, old: Node): boolean {
       accesses(stage).every((read) => {
         if (read.node !== old) return true
         // The contraction's own result has no stage; reading the old value in its epilogue comes before it is stored there.
-        if (group.kind === 'copy' || group.kind === 'columns' || !own || own.kind !== 'map') return false
+        if (group.kind === 'copy' || group.kind === 'alone' || group.kind === 'columns' || !own || own.kind !== 'map')
+          return false
         const same =
           !read.anyRow &&
           read.offset.constant === own.store.constant &&

@@ -89,7 +89,7 @@ const keyOf = (offset: Offset): string => `${offset.constant}+${offset.coefficie
 export const accessKey = (id: number | undefined, offset: Offset): string => `${id}[${keyOf(offset)}]`
 
 /** Domain axes for a shape: those of size other than 1, and each axis's coordinate in terms of them. */
-function domainOf(shape: Shape): { domain: number[]; coordinates: Offset[] } {
+export function domainOf(shape: Shape): { domain: number[]; coordinates: Offset[] } {
   const axes = shape.flatMap((extent, axis) => (extent === 1 ? [] : [axis]))
   const coordinates = shape.map((_, axis) => {
     const at = zero(axes.length)
@@ -144,6 +144,7 @@ function through(view: Node, at: readonly Offset[], domain: readonly number[]): 
     })
     return out
   }
+  if (isOp(view, 'barrier') || isOp(view, 'custom')) return [...at]
   if (isOp(view, 'slice')) return at.map((c, i) => scale(c, view.attrs.stride[i]!, view.attrs.start[i]!))
   if (isOp(view, 'windows')) {
     const { axes, strides, dilations } = view.attrs

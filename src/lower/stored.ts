@@ -51,7 +51,8 @@ export function chooseStored(graph: Graph): Set<Node> {
   const constants = new Set<Node>()
   for (const node of order) {
     const { category } = opInfo[node.op]
-    if (category === 'copy' || category === 'reduce' || category === 'contract') stored.add(node)
+    if (category === 'copy' || category === 'reduce' || category === 'contract' || category === 'alone')
+      stored.add(node)
     if (node.op === 'constant' || node.op === 'iota') constants.add(node)
     else if (node.operands.length > 0 && node.operands.every((operand) => constants.has(operand)) && !stored.has(node))
       constants.add(node)

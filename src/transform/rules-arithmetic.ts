@@ -92,6 +92,7 @@ export const arithmeticRules: readonly Rule[] = [
     return inner && select(inner, b!, a!)
   }),
   rule('stopGradient', 'stopGradient x → x (differentiation is over)', ({ x: [a] }) => a),
+  rule('custom', 'custom(y, …) → y (differentiation is over)', ({ x: [y] }) => y),
   rule('convert', 'convert(convert x) → convert x, where the first loses nothing', ({ node, x: [a] }) => {
     if (!isOp(a!, 'convert')) return undefined
     const inner = a.operands[0]!

@@ -5,27 +5,27 @@
  * vjp.exp({ y, g, ... }) → [multiply(g, y)]
  */
 import { isFloat } from '../base/dtype.js'
-import { type Shape, sizeOf } from '../base/shape.js'
+import type { Shape } from '../base/shape.js'
 import type { Node } from '../graph/node.js'
 import type { Op, OpAttrs } from '../graph/op.js'
 import {
   add,
   binary,
   broadcast,
-  broadcastTo,
   compare,
-  constant,
   contract,
   convert,
+  cumulativeSum,
   divide,
   fullLike,
-  iota,
+  gather,
   multiply,
   negate,
   pad,
   reduce,
   reshape,
   reverse,
+  scatterAdd,
   select,
   slice,
   subtract,
@@ -43,6 +43,13 @@ export interface VjpContext<O extends Op> {
   /** Its cotangent: the same type as y. */
   readonly g: Node
 }
+
+/** What the rule of a `custom` node does: from its value, what it was computed from and its cotangent, theirs. */
+export type CustomBackward = (context: {
+  readonly y: Node
+  readonly x: readonly Node[]
+  readonly g: Node
+}) => readonly (Node | undefined)[]
 
 /** A rule gives one cotangent an operand, in order; those left out are undefined. */
 export type VjpRule<O extends Op> = (context: VjpContext<O>) => readonly (Node | undefined)[]
@@ -98,7 +105,16 @@ export const vjp: { readonly [O in Op]: VjpRule<O> } = {
   slice: ({ x: [x], attrs, g }) => [unslice(g, x!.type.shape, attrs)], // zeros where nothing was taken
   pad: ({ x: [x], attrs, g }) => [unpad(g, x!.type.shape, attrs)],
   concatenate: ({ x, attrs, g }) => split(g, x, attrs.axis),
-  gather: ({ x: [x, numbers], g }) => [scatterRows(g, x!, numbers!)], // each row gets the sum of what was taken from it
+  gather: ({ x: [x, numbers], g }) => [scatterAdd(zerosLike(x!), numbers!, g)], // each row gets the sum of what was taken from it
+  scatterAdd: ({ x: [, numbers], g }) => [g, undefined, gather(g, numbers!)], // updates get what the rows they went to get
+  // each element counts in all sums from its own on: those are summed from the other end
+  cumulativeSum: ({ attrs: { axis, reverse, exclusive }, g }) => [cumulativeSum(g, axis, !reverse, exclusive)],
+  argsort: nothing,
+  barrier: ({ g }) => [g],
+  custom: ({ x: [value, ...x], attrs, g }) => [
+    undefined,
+    ...(attrs.rule.backward as CustomBackward)({ y: value!, x, g }),
+  ],
   reverse: ({ attrs, g }) => [reverse(g, attrs.axes)],
   windows: ({ x: [x], attrs, g }) => [unwindow(g, x!, attrs)], // what several windows show gets the sum
 
@@ -258,25 +274,4 @@ function inverse(permutation: readonly number[]): number[] {
     result[axis] = i
   })
   return result
-}
-
-/**
- * Row r: the sum of g's rows that were taken from row r, as a product with a matrix of zeros and ones. In the product's
- * order, the same in every engine, and differentiable again; but it costs rows · numbers · (elements of a row), where adding
- * each row of g at its place would cost its elements once. That takes an operation of its own, worth having once tables are
- * large. Where g is not finite, neither is any row: 0 · ∞ is NaN.
- */
-function scatterRows(g: Node, x: Node, numbers: Node): Node {
-  const [rows, ...rest] = x.type.shape as [number, ...number[]]
-  const count = sizeOf(numbers.type.shape)
-  const whole = (value: number) => broadcastTo(constant(value, 'int32'), [count])
-  const clamped = binary('minimum', binary('maximum', reshape(numbers, [count]), whole(0)), whole(rows - 1))
-  const taken = compare('equal', iota('int32', [rows, count], 0), broadcastTo(clamped, [rows, count]))
-  const product = contract(convert(taken, g.type.dtype), reshape(g, [count, sizeOf(rest)]), {
-    lhsBatch: [],
-    rhsBatch: [],
-    lhsContract: [1],
-    rhsContract: [0],
-  })
-  return reshape(product, x.type.shape)
 }

@@ -122,7 +122,11 @@ export function randomKernel(seed: number, vectorBytes = 16): Kernel {
       if (buffer.access === 'read') return
       const width = pick([1, lanes])
       const stored = value({ dtype: loadedAs(buffer.dtype), lanes: width })
-      b.store(buffer, index(buffer, 0, width - 1), stored)
+      const numbers = values.filter((v) => v.type.dtype === 'int32' && v.type.lanes === 1)
+      if (numbers.length > 0 && random() < 0.4) {
+        const row = b.row(pick(numbers), int(1, 5), int(0, 9))
+        b.store(buffer, index(buffer, 0, width - 1 + row.furthest), stored, row)
+      } else b.store(buffer, index(buffer, 0, width - 1), stored)
     } else if (choice < 0.5 && values.length > 0) {
       const v = b.variable(pick(values))
       variables.push(v)

@@ -56,6 +56,29 @@ export const patterns: { [name: string]: () => [Graph, number] } = {
     const shifted = ops.concatenate([ops.slice(e, [1, 0], [9, 80]), ops.slice(e, [0, 0], [1, 80])], 0)
     return [{ inputs: [x], outputs: [ops.subtract(shifted, over(e, [1]))] }, 4]
   },
+  'rows added to by number, columns and rows of any length': () => {
+    const numbers = input('int32', [2, 9])
+    const graphs = [[], [1], [3], [37], [130], [4, 5], [3, 2, 33]].map((rest) => {
+      const x = f([6, ...rest])
+      const updates = f([2, 9, ...rest])
+      return {
+        inputs: [x, updates],
+        output: ops.scatterAdd(ops.unary('exp', x), numbers, ops.multiply(updates, updates)),
+      }
+    })
+    return [
+      { inputs: [numbers, ...graphs.flatMap((one) => one.inputs)], outputs: graphs.map(({ output }) => output) },
+      7,
+    ]
+  },
+  'sums and orders along each axis': () => {
+    const [x, y] = [f([3, 40, 37]), f([1025])]
+    const along = [0, 1, 2].flatMap((axis) => [
+      ops.cumulativeSum(ops.unary('exp', x), axis, axis === 1),
+      ops.argsort(ops.multiply(x, x), axis, axis === 1),
+    ])
+    return [{ inputs: [x, y], outputs: [...along, ops.cumulativeSum(y, 0, true, true), ops.argsort(y, 0)] }, 9]
+  },
   'column sums of what is also kept': () => {
     const x = f([33, 50])
     const y = ops.unary('tanh', x)

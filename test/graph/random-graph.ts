@@ -5,8 +5,10 @@
 import { allocate, type DType, type FloatDType, roundTo, type TypedArray } from '../../src/base/dtype.js'
 import { type Shape, sizeOf } from '../../src/base/shape.js'
 import { type Graph, input, isOp, make, type Node, NodeTable, topological, withTable } from '../../src/graph/node.js'
-import { type Direction, type Op, opInfo, type ReduceKind } from '../../src/graph/op.js'
+import { CustomRule, type Direction, type Op, opInfo, type ReduceKind } from '../../src/graph/op.js'
 import {
+  argsort,
+  barrier,
   binary,
   broadcast,
   broadcastTo,
@@ -16,6 +18,8 @@ import {
   contract,
   convert,
   convolution,
+  cumulativeSum,
+  custom,
   full,
   gather,
   iota,
@@ -24,6 +28,7 @@ import {
   reduce,
   reshape,
   reverse,
+  scatterAdd,
   select,
   slice,
   transpose,
@@ -72,7 +77,12 @@ const weights: { readonly [O in Op]?: number } = {
   reduce: 3,
   contract: 3,
   gather: 2,
+  scatterAdd: 2,
+  cumulativeSum: 2,
+  argsort: 2,
+  barrier: 2,
 }
+const anyRule = new CustomRule(() => [])
 const directions: readonly Direction[] = ['equal', 'notEqual', 'less', 'lessEqual', 'greater', 'greaterEqual']
 const kinds: readonly ReduceKind[] = ['sum', 'maximum', 'minimum']
 
@@ -219,6 +229,24 @@ class Builder {
       if (x.type.shape.length === 0 || x.type.shape[0] === 0) return undefined
       return gather(x, this.tensor('int32'))
     },
+    scatterAdd: () => {
+      const x = this.tensor(this.arithmeticDtype())
+      if (x.type.shape.length === 0 || x.type.shape[0] === 0) return undefined
+      const numbers = this.tensor('int32')
+      return scatterAdd(x, numbers, this.tensor(x.type.dtype, [...numbers.type.shape, ...x.type.shape.slice(1)]))
+    },
+    cumulativeSum: () => {
+      const x = this.tensor(this.arithmeticDtype(), this.chance(0.1) ? this.choose(longShapes) : undefined)
+      const rank = x.type.shape.length
+      return rank === 0 ? undefined : cumulativeSum(x, this.below(rank), this.chance(0.4), this.chance(0.4))
+    },
+    argsort: () => {
+      const x = this.chance(0.1) ? this.tensor(this.orderedDtype(), this.choose(longShapes)) : this.any()
+      const rank = x.type.shape.length
+      return rank === 0 ? undefined : argsort(x, this.below(rank), this.chance(0.5))
+    },
+    barrier: () => barrier(this.any(), this.chance(0.7) ? [this.any()] : []),
+    custom: () => custom(this.any(), [this.any()], anyRule),
     reduce: () => {
       const kind = this.choose(kinds)
       const x = this.tensor(

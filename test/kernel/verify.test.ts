@@ -128,6 +128,14 @@ const broken: Record<string, [Statement[], RegExp]> = {
   'last row beyond the buffer': [[...rowOf(4, 16), loadRow(r, 48, 16)], /elements 16 to 64/],
   'lanes of the last row beyond the buffer': [[...rowOf(4, 16), loadRow(r, 48, 13, v4)], /elements 13 to 64/],
   'first row below the buffer': [[...rowOf(4, 16), loadRow(r, 48, -1)], /elements -1 to 47/],
+  'stored row that begins where anything says': [
+    [load(a), op('number', n, [], { value: 7 }), { ...store(a), row: { start: n, furthest: 48 } } as Statement],
+    /not what a rowStart gives/,
+  ],
+  'last stored row beyond the buffer': [
+    [load(a), ...rowOf(4, 16), { ...store(a), index: affine(16), row: { start: r, furthest: 48 } } as Statement],
+    /elements 16 to 64/,
+  ],
   'row from outside a parallel loop': [
     [
       op('number', n, [], { value: 7 }),

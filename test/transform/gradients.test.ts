@@ -9,9 +9,11 @@ import { type Shape, sizeOf } from '../../src/base/shape.js'
 import { convolve } from '../../src/graph/convolution.js'
 import { interpret } from '../../src/graph/interpret.js'
 import { type Graph, input, make, type Node, NodeTable, withTable } from '../../src/graph/node.js'
-import { type Op, type OpAttrs, opInfo } from '../../src/graph/op.js'
+import { CustomRule, type Op, type OpAttrs, opInfo } from '../../src/graph/op.js'
 import {
   add,
+  argsort,
+  barrier,
   binary,
   broadcast,
   broadcastTo,
@@ -21,6 +23,8 @@ import {
   contract,
   convert,
   convolution,
+  cumulativeSum,
+  custom,
   full,
   gather,
   iota,
@@ -30,6 +34,7 @@ import {
   reduce,
   reshape,
   reverse,
+  scatterAdd,
   select,
   slice,
   sumTo,
@@ -39,6 +44,7 @@ import {
 } from '../../src/graph/ops.js'
 import { verifyGraph } from '../../src/graph/verify.js'
 import { gradients } from '../../src/transform/differentiate.js'
+import type { CustomBackward } from '../../src/transform/vjp.js'
 import { generator, randomGraph } from '../graph/random-graph.js'
 
 type Range = readonly [least: number, greatest: number]
@@ -225,6 +231,54 @@ const cases: { readonly [O in Op]: readonly Case[] } = {
     { shapes: [[3, 2, 2]], f: (x) => gather(x!, convert(numbers([-2, 0, 5, 0, 1, 9]), 'int32')) },
     { shapes: [[4]], f: (x) => gather(multiply(x!, x!), reshape(convert(numbers([3, 3, 0, 2]), 'int32'), [2, 2])) },
     { shapes: [[1, 3]], f: (x) => gather(x!, constant(0, 'int32')) },
+  ],
+  scatterAdd: [
+    {
+      shapes: [
+        [3, 2, 2],
+        [6, 2, 2],
+      ],
+      f: (x, u) => scatterAdd(x!, convert(numbers([-2, 0, 5, 0, 1, 9]), 'int32'), multiply(u!, u!)),
+    },
+    {
+      shapes: [[4], [2, 2]],
+      f: (x, u) => scatterAdd(multiply(x!, x!), reshape(convert(numbers([3, 3, 0, 2]), 'int32'), [2, 2]), u!),
+    },
+    { shapes: [[2, 3], [3]], f: (x, u) => scatterAdd(x!, constant(1, 'int32'), u!) },
+    {
+      shapes: [
+        [2, 3],
+        [0, 3],
+      ],
+      f: (x, u) => scatterAdd(x!, iota('int32', [0], 0), u!),
+    },
+  ],
+  cumulativeSum: [true, false].flatMap((reverse) =>
+    [true, false].flatMap((exclusive) => [
+      { shapes: [[5]], f: (x: Node) => cumulativeSum(multiply(x, x), 0, reverse, exclusive) },
+      { shapes: [[3, 4, 2]], f: (x: Node) => cumulativeSum(multiply(x, x), 1, reverse, exclusive) },
+      { shapes: [[0, 2]], f: (x: Node) => cumulativeSum(x, 0, reverse, exclusive) },
+    ]),
+  ),
+  // Where elements stand has no slope, where they came from has.
+  argsort: [
+    { shapes: [[7]], f: (x) => gather(multiply(x!, x!), argsort(x!, 0)) },
+    { shapes: [[4, 3]], f: (x) => multiply(convert(argsort(x!, 1, true), 'float64'), x!) },
+  ],
+  barrier: [{ shapes: [[3], [2]], f: (x, y) => multiply(barrier(x!, [y!]), x!) }],
+  // A rule of one's own, which here is the true one: x³ as x · x².
+  custom: [
+    {
+      shapes: [[3]],
+      f: (x) =>
+        custom(
+          multiply(x!, multiply(x!, x!)),
+          [x!],
+          new CustomRule(({ x: [of], g }: Parameters<CustomBackward>[0]) => [
+            multiply(g, multiply(full(3, 'float64', [3]), multiply(of!, of!))),
+          ]),
+        ),
+    },
   ],
   reduce: (['sum', 'maximum', 'minimum'] as const).flatMap((kind) => [
     { shapes: [[3, 5]], f: (x: Node) => reduce(kind, x, [1]) },

@@ -205,11 +205,11 @@ class FunctionPrinter {
     return `(${types.vector(element, lanes)}){${Array.from({ length: lanes }, (_, i) => lane(i)).join(', ')}}`
   }
 
-  #store({ value, buffer, index }: Extract<Statement, { kind: 'store' }>): string {
+  #store({ value, buffer, index, row }: Extract<Statement, { kind: 'store' }>): string {
     const types = this.#types
     const { lanes } = value.type
     const base = this.#buffers.get(buffer)!
-    const at = this.#affine(index)
+    const at = row ? `${this.#affine(index)} + v${row.start.id}` : this.#affine(index)
     if (lanes === 1) return `${base}[${at}] = v${value.id};`
     const memory = memoryElements[buffer.dtype]
     const to = `*(${types.inMemory(memory, lanes)} *)(${base} + ${at})`

@@ -8,6 +8,7 @@
 import { byteSize } from '../../base/dtype.js'
 import { barriers } from '../../kernel/barriers.js'
 import {
+  type Buffer,
   type Kernel,
   type Statement,
   threadStride,
@@ -109,13 +110,13 @@ class KernelEmitter {
       this.#values[value.id] = local
       code.set(local)
     } else if (statement.kind === 'store') {
-      const { buffer, value } = statement
+      const { buffer, value, row } = statement
       const { pointer, offset } = this.#plan.address(statement)
       store(
         code,
         buffer,
         value.type,
-        () => this.#pointer(pointer),
+        () => this.#place(pointer, buffer, row?.start),
         offset,
         () => this.#push(value),
       )
@@ -157,10 +158,7 @@ class KernelEmitter {
       case 'load': {
         const { pointer, offset } = this.#plan.address(statement)
         const { row, buffer } = statement
-        const push = () => {
-          this.#pointer(pointer)
-          if (row) this.#addRow(row.start, byteSize[buffer.dtype])
-        }
+        const push = () => this.#place(pointer, buffer, row?.start)
         load(code, buffer, statement.value.type, statement.stride, push, offset)
         break
       }
@@ -180,9 +178,12 @@ class KernelEmitter {
     }
   }
 
-  /** Adds so many elements to the address on the stack. */
-  #addRow(start: Value, bytes: number): void {
-    this.#push(start)
+  /** Where the pointer points, or so many elements further as a row begins. */
+  #place(pointer: Pointer, buffer: Buffer, row: Value | undefined): void {
+    this.#pointer(pointer)
+    if (!row) return
+    const bytes = byteSize[buffer.dtype]
+    this.#push(row)
     if (bytes > 1) {
       this.#code.i32(Math.log2(bytes))
       this.#code.instruction('i32.shl')

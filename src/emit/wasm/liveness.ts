@@ -80,6 +80,7 @@ export function liveness(kernel: Kernel): Liveness {
         for (const variable of inside.sets.keys()) after.sets.set(variable, i)
       } else if (statement.kind === 'store') {
         use(statement.value, block, i, 0)
+        if (statement.row) use(statement.row.start, block, i, 0)
         after.store = i
       } else if (statement.kind === 'set') {
         use(statement.value, block, i, 0)
