@@ -30,11 +30,30 @@ export type { Summary, SummaryRow } from './nn/summary.js'
 export { summary } from './nn/summary.js'
 export * as optim from './optim/index.js'
 export { type Compiled, type CompileOptions, compile } from './step.js'
+export {
+  type ConvolutionOptions,
+  convolution,
+  convolutionTranspose,
+  type TransposedConvolutionOptions,
+  type WindowsOptions,
+  windows,
+} from './trace/convolution.js'
 export { arange, eye, full, iota, ones, tensor, zeros } from './trace/creation.js'
 export { concatenate, gather, stack } from './trace/functions.js'
 export { grad, valueAndGrad } from './trace/grad.js'
+export {
+  type AveragePoolOptions,
+  adaptiveAveragePool,
+  adaptiveMaxPool,
+  averagePool,
+  type MaxPoolOptions,
+  maxPool,
+  type PoolOptions,
+} from './trace/pooling.js'
 export * as random from './trace/random.js'
+export { type InterpolateOptions, interpolate } from './trace/resize.js'
 export { setSeed } from './trace/seed.js'
+export type { Padding, PerAxis } from './trace/spatial.js'
 export { Tensor, where } from './trace/tensor.js'
 export type { Initializer } from './trace/variable.js'
 export { Variable, variable } from './trace/variable.js'

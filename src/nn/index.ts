@@ -3,6 +3,13 @@
  */
 export * from './activations.js'
 export { type BatchNorm, type BatchNormOptions, batchNorm } from './batch-norm.js'
+export type {
+  Convolution,
+  ConvolutionLayerOptions,
+  TransposedConvolution,
+  TransposedConvolutionLayerOptions,
+} from './convolution.js'
+export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d } from './convolution.js'
 export { type Dropout, dropout, dropout2d } from './dropout.js'
 export * as init from './initializers.js'
 export { parameter } from './initializers.js'
@@ -20,4 +27,6 @@ export {
   type RmsNorm,
   rmsNorm,
 } from './normalization.js'
-export type { ChannelLayer, Elementwise, Layer } from './shapes.js'
+export * from './pooling.js'
+export type { ChannelLayer, Elementwise, Layer, SpatialLayer } from './shapes.js'
+export { type UpsampleOptions, upsample1d, upsample2d } from './upsample.js'

@@ -38,10 +38,12 @@ type Lead<S extends Shape, In extends Shape> = In extends readonly [unknown, ...
   : S
 
 type Sizes<S extends readonly unknown[]> = S extends readonly [infer First extends number]
-  ? `${First}`
+  ? Size<First>
   : S extends readonly [infer First extends number, ...infer Rest]
-    ? `${First},${Sizes<Rest>}`
+    ? `${Size<First>},${Sizes<Rest>}`
     : ''
+/** An unknown one is shown as `?`. */
+type Size<N extends number> = number extends N ? '?' : `${N}`
 export type Show<S extends Shape> = Unknown<S> extends true ? '[...]' : `[${Sizes<S>}]`
 
 /** `unknown` where a tensor X may enter a layer, else a message. */
@@ -105,6 +107,15 @@ export interface ChannelLayer<
   readonly dtype: D | undefined
 }
 
+/** A module of no dtype of its own that changes the last axes of [..., In] and keeps those before, such as pooling. */
+export interface SpatialLayer<out In extends Shape = Shape, out Out extends Shape = Shape> extends ModuleParts {
+  <X extends Tensor>(input: X & TakesShape<ShapeOf<X>, In>): Tensor<Gives<ShapeOf<X>, In, Out>, DTypeOf<X>>
+  /** The last axes of the input; a size of `number` is unknown. */
+  readonly takes: In | undefined
+  /** The last axes of the output. */
+  readonly gives: Out | undefined
+}
+
 /** `unknown` where a tensor X may enter a layer of so many channels, else a message. */
 export type TakesChannels<X, Channels extends number, D extends DType> =
   IsAny<DTypeOf<X>> extends true
@@ -128,10 +139,15 @@ export interface Elementwise {
 }
 
 export type TakesOf<L> = L extends { readonly takes: (infer I extends Shape) | undefined } ? I : Shape
+/** What of the shape before lies ahead of what a layer takes goes through: pooling keeps channels. */
 export type GivesOf<L, Before extends Shape> = L extends { readonly keepsShape: true }
   ? Before
   : L extends { readonly gives: (infer O extends Shape) | undefined }
-    ? O
+    ? Unknown<Before> extends true
+      ? O
+      : Unknown<TakesOf<L>> extends true
+        ? O
+        : readonly [...Lead<Before, TakesOf<L>>, ...O]
     : Shape
 
 /** What stands before each layer. */

@@ -50,7 +50,8 @@ export function summary(
   options: { readonly dtype?: DType } = {},
 ): Summary {
   const { takes, dtype, inputDtype } = net as { takes?: Shape; dtype?: DType; inputDtype?: DType }
-  const shape = inputShape ?? (takes && [1, ...takes])
+  // Extents of space are −1: any.
+  const shape = inputShape ?? (takes?.every((n) => n >= 0) ? [1, ...takes] : undefined)
   if (!shape)
     throw new ShapeError('summary', `the input shape of ${net.description} is not known`, {
       hint: 'Give it, with the batch axis: summary(net, [1, 784]).',
