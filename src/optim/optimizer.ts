@@ -1,17 +1,18 @@
 /**
  * @file Optimizer: transforms at work on certain parameters. In: gradients, inside a step. Out: parameters and state
- * updated. Its learning rate can be read and set between steps; its state is variables, which a checkpoint saves.
+ * updated. Learning rates can be read and set between steps; its state is variables, which a checkpoint saves.
  *
  * const optimizer = optim.adam({ learningRate: 1e-3 }).init(net); optimizer.update(backpropagate(error, net))
  */
 import { isFloat } from '../base/dtype.js'
 import { TraceError, ValueError } from '../base/errors.js'
 import { namedParameters, type ParameterSource } from '../nn/module.js'
-import { type Tensor, where } from '../trace/tensor.js'
+import type { Tensor } from '../trace/tensor.js'
 import { currentTrace } from '../trace/trace.js'
-import { Variable } from '../trace/variable.js'
-import { asTensor, type ScalarTensor } from './scalar.js'
-import { asSchedule, learningRateAt, type Schedule } from './schedules.js'
+import type { Variable } from '../trace/variable.js'
+import { Accumulation, checkCalls } from './accumulate.js'
+import { Rate, scalarVariable } from './rate.js'
+import type { ScalarTensor } from './scalar.js'
 import { applyUpdate, compose, type Rule, type Transform } from './transform.js'
 
 /** An optimizer before it knows its parameters: what `fit` takes. */
@@ -55,42 +56,76 @@ export function chain(...parts: readonly (Transform | OptimizerSpec)[]): Transfo
   return parts.some((part) => 'transform' in part) ? optimizer(composed) : composed
 }
 
-const scalarVariable = (value: number): Variable<readonly [], 'float64'> =>
-  new Variable([] as const, 'float64', () => Float64Array.of(value), false)
+/**
+ * An optimizer that updates at every `calls`-th call of `update`, by the mean of the gradients since the last:
+ * ḡ = (g₁ + ... + gₙ) / n. Schedules and moments count updates. Whole batches of equal size give the gradient of the batch
+ * that they are parts of. The sums take as much memory as the parameters, and every call costs an update's arithmetic, of
+ * which all but each n-th is thrown away. `fit` does the same by `accumulateGradients: 4`.
+ * Example: optim.accumulate(4, optim.adam({ learningRate: 1e-3 })).init(net)
+ */
+export function accumulate(calls: number, spec: OptimizerSpec): OptimizerSpec {
+  checkCalls(calls)
+  if (typeof spec?.transform?.init !== 'function')
+    throw new ValueError('accumulate', 'is given no optimizer', {
+      hint: 'Write optim.accumulate(4, optim.adam({ learningRate: 1e-3 })).',
+    })
+  if (spec.transform.accumulate !== undefined)
+    throw new ValueError('accumulate', `the optimizer accumulates ${spec.transform.accumulate} gradients already`)
+  return optimizer({ ...spec.transform, accumulate: calls })
+}
+
+/** Parameters that share a learning rate. */
+export interface OptimizerGroup {
+  readonly parameters: ReadonlyMap<string, Variable>
+  /** The rate of the next step. Setting it acts at the next step without a recompile, and ends a schedule. */
+  learningRate: number
+}
 
 export class Optimizer {
   /** Everything a checkpoint must save to go on with the same bits, by name. */
   readonly state: ReadonlyMap<string, Variable>
   /** What it trains, by name. */
   readonly parameters: ReadonlyMap<string, Variable>
+  /** First the parameters whose rate is `learningRate`, then those that have rates of their own, in the order they were given. */
+  readonly groups: readonly OptimizerGroup[]
   readonly #rule: Rule
-  readonly #schedule: Schedule
   /** Updates so far. */
   readonly #step = scalarVariable(0)
-  /** NaN: as the schedule says; else the rate that was set. */
-  readonly #rate: Variable<readonly [], 'float64'>
+  readonly #rate: Rate
+  readonly #accumulation: Accumulation | undefined
 
   constructor(transform: Transform, source: ParameterSource) {
-    this.parameters = namedParameters('optimizer.init', source)
+    const all = namedParameters('optimizer.init', source)
+    this.parameters = transform.trained?.(all) ?? all
+    if (this.parameters.size === 0)
+      throw new ValueError('optimizer.init', 'all parameters are frozen', { hint: 'Nothing would be trained.' })
     for (const [name, { dtype }] of this.parameters)
       if (!isFloat(dtype)) throw new ValueError('optimizer.init', `'${name}' is ${dtype}; only floats are trained`)
-    this.#schedule = asSchedule(transform.learningRate ?? 1)
-    this.#rate = scalarVariable(this.#schedule.kind === 'constant' ? this.#schedule.learningRate : Number.NaN)
+    this.#rate = new Rate(transform.learningRate ?? 1)
     this.#rule = transform.init(this.parameters)
-    this.state = new Map<string, Variable>([['step', this.#step], ['learningRate', this.#rate], ...this.#rule.state])
+    if (transform.accumulate !== undefined) this.#accumulation = new Accumulation(transform.accumulate, this.parameters)
+    this.state = new Map<string, Variable>([
+      ['step', this.#step],
+      ['learningRate', this.#rate.variable],
+      ...this.#rule.state,
+      ...(this.#accumulation?.state ?? []),
+    ])
+    const own = this.#rule.groups ?? []
+    const rest = [...this.parameters].filter(([name]) => !own.some(({ parameters }) => parameters.has(name)))
+    this.groups = [{ parameters: new Map(rest), rate: this.#rate }, ...own].map(({ parameters, rate }) =>
+      this.#group(parameters, rate),
+    )
   }
 
-  /** The rate of the next step. Setting it acts at the next step without a recompile, and ends a schedule. */
+  /**
+   * The rate of the next step. Setting it acts at the next step without a recompile, and ends a schedule. Groups with rates of
+   * their own keep them: set those by `optimizer.groups[1].learningRate`.
+   */
   get learningRate(): number {
-    this.#outside()
-    const set = this.#rate.storage.read()[0]!
-    return Number.isNaN(set) ? learningRateAt(this.#schedule, this.steps) : set
+    return this.groups[0]!.learningRate
   }
   set learningRate(value: number) {
-    this.#outside()
-    if (!(value >= 0) || value === Number.POSITIVE_INFINITY)
-      throw new ValueError('optimizer', `the learning rate must be a number of 0 or more, not ${value}`)
-    this.#rate.storage.write(Float64Array.of(value))
+    this.groups[0]!.learningRate = value
   }
 
   /** Updates so far. */
@@ -99,10 +134,29 @@ export class Optimizer {
     return this.#step.storage.read()[0]!
   }
 
-  /** Parameter update: the fourth stage of a training step. Gradients of further parameters are left alone. */
-  update(gradients: ReadonlyMap<Variable, Tensor>): void {
-    const parameters = [...this.parameters].map(([name, variable]) => ({ name, variable, value: variable.value }))
-    const directions = parameters.map(({ name, variable }) => {
+  /**
+   * Of how many calls of `update` the gradients are averaged for one update; 1 without `accumulate`, whose number may be set
+   * between updates, without a recompile, such as for the last and smaller group of an epoch.
+   */
+  get accumulate(): number {
+    this.#outside()
+    return this.#accumulation?.every ?? 1
+  }
+  set accumulate(calls: number) {
+    this.#outside()
+    if (!this.#accumulation)
+      throw new ValueError('optimizer', 'it does not accumulate gradients', {
+        hint: 'Make it by optim.accumulate(4, optim.adam({ ... })).init(net).',
+      })
+    this.#accumulation.every = calls
+  }
+
+  /**
+   * Parameter update: the fourth stage of a training step. Gradients of further parameters are left alone. Gives whether the
+   * parameters change in this call: true, or where gradients are accumulated a scalar that is known when the step runs.
+   */
+  update(gradients: ReadonlyMap<Variable, Tensor>): true | Tensor<readonly [], 'bool'> {
+    const directions = [...this.parameters].map(([name, variable]) => {
       const gradient = gradients.get(variable)
       if (!gradient)
         throw new ValueError('optimizer.update', `there is no gradient for '${name}'`, {
@@ -110,8 +164,18 @@ export class Optimizer {
         })
       return gradient
     })
+    if (this.#accumulation)
+      return this.#accumulation.update(directions, [...this.parameters.values(), ...this.state.values()], (means) =>
+        this.#update(means),
+      )
+    this.#update(directions)
+    return true
+  }
+
+  #update(directions: readonly Tensor[]): void {
+    const parameters = [...this.parameters].map(([name, variable]) => ({ name, variable, value: variable.value }))
     const count = this.#step.value as ScalarTensor
-    const learningRate = this.#learningRateTensor(count)
+    const learningRate = this.#rate.traced(count)
     const step = count.add(1)
     this.#step.assign(step)
     const updates = this.#rule.update(
@@ -124,11 +188,18 @@ export class Optimizer {
     })
   }
 
-  #learningRateTensor(count: ScalarTensor): ScalarTensor {
-    const set = this.#rate.value as ScalarTensor
-    if (this.#schedule.kind === 'constant') return set
-    const scheduled = asTensor(learningRateAt(this.#schedule, count))
-    return where(set.equal(set), set, scheduled) as ScalarTensor
+  #group(parameters: ReadonlyMap<string, Variable>, rate: Rate): OptimizerGroup {
+    const optimizer = this
+    return {
+      parameters,
+      get learningRate() {
+        return rate.at(optimizer.steps)
+      },
+      set learningRate(value) {
+        optimizer.#outside()
+        rate.set(value)
+      },
+    }
   }
 
   #outside(): void {

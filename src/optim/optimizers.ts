@@ -1,12 +1,15 @@
 /**
  * @file The optimizers, each a composition of transforms. Names and defaults are PyTorch's where it has them; g is the
- * gradient, p the parameter, η the learning rate, λ the weight decay.
+ * gradient, p the parameter, η the learning rate, λ the weight decay. All take `groups`: other options, or none at all (`freeze`),
+ * for parameters that a pattern chooses.
  *
  * optim.adamW({ learningRate: 1e-3, weightDecay: { rate: 0.01, where: optim.notBias } })
+ * optim.adam({ learningRate: 1e-4, groups: [{ match: /^head\./, learningRate: 1e-3 }, { match: /^embedding\./, freeze: true }] })
  */
-import { type OptimizerSpec, optimizer } from './optimizer.js'
+import type { OptimizerSpec } from './optimizer.js'
+import { grouped, type ParameterGroup } from './partition.js'
 import type { LearningRate } from './schedules.js'
-import { compose, type Transform } from './transform.js'
+import { compose, type Transform, type Where } from './transform.js'
 import {
   type AdagradOptions,
   type AdamScaleOptions,
@@ -19,7 +22,6 @@ import {
   scaleByLearningRate,
   scaleByRmsprop,
   traceMomentum,
-  type Where,
 } from './transforms.js'
 import {
   type AdadeltaScaleOptions,
@@ -33,18 +35,27 @@ import {
 /** λ for all parameters, or for those that `where` chooses: `{ rate: 1e-4, where: optim.notBias }`. */
 export type WeightDecay = number | { readonly rate: number; readonly where: Where }
 
-interface CommonOptions {
+export interface CommonOptions {
   /** η: a number, or a schedule. */
   readonly learningRate: LearningRate
   readonly weightDecay?: WeightDecay
 }
 
-function decay(weightDecay: WeightDecay = 0): Transform[] {
+export function decay(weightDecay: WeightDecay = 0): Transform[] {
   const { rate, where } = typeof weightDecay === 'number' ? { rate: weightDecay, where: undefined } : weightDecay
   return rate === 0 ? [] : [addDecayedWeights({ weightDecay: rate, where })]
 }
 
-export interface SgdOptions extends CommonOptions, Partial<MomentumOptions> {}
+/** Options for all parameters, and others for some. */
+type Grouped<O> = O & {
+  /**
+   * Other options for the parameters that `match` chooses, the first that does: { match: /^head\./, learningRate: 1e-2 }. A group
+   * without a learningRate follows that of the others, times its learningRateFactor; `freeze: true` leaves it as it is.
+   */
+  readonly groups?: readonly ParameterGroup<O>[]
+}
+
+export type SgdOptions = Grouped<CommonOptions & Partial<MomentumOptions>>
 
 /**
  * Gradient descent: p ← p − η·(g + λp); with a momentum μ: v ← μ·v + (1 − τ)(g + λp), p ← p − η·v (see `traceMomentum`).
@@ -52,8 +63,8 @@ export interface SgdOptions extends CommonOptions, Partial<MomentumOptions> {}
  * Example: optim.sgd({ learningRate: 0.1, momentum: 0.9, nesterov: true })
  */
 export function sgd(options: SgdOptions): OptimizerSpec {
-  const { learningRate, weightDecay, momentum = 0, dampening, nesterov } = options
-  return optimizer(
+  const names = ['momentum', 'dampening', 'nesterov']
+  return grouped('sgd', names, options, ({ learningRate, weightDecay, momentum = 0, dampening, nesterov }) =>
     compose(
       ...decay(weightDecay),
       ...(momentum !== 0 || nesterov ? [traceMomentum({ momentum, dampening, nesterov })] : []),
@@ -66,7 +77,7 @@ export function sgd(options: SgdOptions): OptimizerSpec {
  * Gradient descent with momentum 0.9: v ← μ·v + g, p ← p − η·v. Polyak 1964, doi:10.1016/0041-5553(64)90137-5
  * Example: optim.momentum({ learningRate: 0.01 })
  */
-export const momentum = (options: CommonOptions & { readonly momentum?: number }): OptimizerSpec =>
+export const momentum = (options: Grouped<CommonOptions & { readonly momentum?: number }>): OptimizerSpec =>
   sgd({ momentum: 0.9, ...options })
 
 /**
@@ -74,7 +85,7 @@ export const momentum = (options: CommonOptions & { readonly momentum?: number }
  * Nesterov 1983; Sutskever et al. 2013, proceedings.mlr.press/v28/sutskever13.html
  * Example: optim.nesterov({ learningRate: 0.01 })
  */
-export const nesterov = (options: CommonOptions & { readonly momentum?: number }): OptimizerSpec =>
+export const nesterov = (options: Grouped<CommonOptions & { readonly momentum?: number }>): OptimizerSpec =>
   sgd({ momentum: 0.9, ...options, nesterov: true })
 
 /**
@@ -82,9 +93,11 @@ export const nesterov = (options: CommonOptions & { readonly momentum?: number }
  * Duchi et al. 2011, jmlr.org/papers/v12/duchi11a.html; torch.optim.Adagrad, whose lr_decay is `schedules.inverseTime`
  * Example: optim.adagrad({ learningRate: 0.1 })
  */
-export function adagrad(options: Partial<CommonOptions> & AdagradOptions = {}): OptimizerSpec {
-  const { learningRate = 0.01, weightDecay, ...rest } = options
-  return optimizer(compose(...decay(weightDecay), scaleByAdagrad(rest), scaleByLearningRate(learningRate)))
+export function adagrad(options: Grouped<Partial<CommonOptions> & AdagradOptions> = {}): OptimizerSpec {
+  const names = ['initialAccumulator', 'epsilon']
+  return grouped('adagrad', names, options, ({ learningRate = 0.01, weightDecay, ...rest }) =>
+    compose(...decay(weightDecay), scaleByAdagrad(rest), scaleByLearningRate(learningRate)),
+  )
 }
 
 /**
@@ -93,10 +106,10 @@ export function adagrad(options: Partial<CommonOptions> & AdagradOptions = {}): 
  * Example: optim.rmsprop({ learningRate: 1e-3, centered: true, momentum: 0.9 })
  */
 export function rmsprop(
-  options: Partial<CommonOptions> & RmspropOptions & { readonly momentum?: number } = {},
+  options: Grouped<Partial<CommonOptions> & RmspropOptions & { readonly momentum?: number }> = {},
 ): OptimizerSpec {
-  const { learningRate = 0.01, weightDecay, momentum = 0, ...rest } = options
-  return optimizer(
+  const names = ['decay', 'epsilon', 'centered', 'momentum']
+  return grouped('rmsprop', names, options, ({ learningRate = 0.01, weightDecay, momentum = 0, ...rest }) =>
     compose(
       ...decay(weightDecay),
       scaleByRmsprop(rest),
@@ -106,7 +119,8 @@ export function rmsprop(
   )
 }
 
-export interface AdamOptions extends Partial<CommonOptions>, AdamScaleOptions, AmsgradOptions {}
+export type AdamOptions = Grouped<Partial<CommonOptions> & AdamScaleOptions & AmsgradOptions>
+const adamNames = ['beta1', 'beta2', 'epsilon']
 
 /**
  * Means of gradients and of their squares, corrected for starting at 0: p ← p − η·m̂ / (√v̂ + ε); η 1e-3, β 0.9 and 0.999.
@@ -115,8 +129,9 @@ export interface AdamOptions extends Partial<CommonOptions>, AdamScaleOptions, A
  * Example: optim.adam({ learningRate: 1e-3, weightDecay: 1e-4 })
  */
 export function adam(options: AdamOptions = {}): OptimizerSpec {
-  const { learningRate = 1e-3, weightDecay, ...rest } = options
-  return optimizer(compose(...decay(weightDecay), scaleByAdam(rest), scaleByLearningRate(learningRate)))
+  return grouped('adam', [...adamNames, 'amsgrad'], options, ({ learningRate = 1e-3, weightDecay, ...rest }) =>
+    compose(...decay(weightDecay), scaleByAdam(rest), scaleByLearningRate(learningRate)),
+  )
 }
 
 /**
@@ -125,8 +140,9 @@ export function adam(options: AdamOptions = {}): OptimizerSpec {
  * Example: optim.adamW({ learningRate: 1e-3, weightDecay: { rate: 0.05, where: optim.notBias } })
  */
 export function adamW(options: AdamOptions = {}): OptimizerSpec {
-  const { learningRate = 1e-3, weightDecay = 0.01, ...rest } = options
-  return optimizer(compose(scaleByAdam(rest), ...decay(weightDecay), scaleByLearningRate(learningRate)))
+  return grouped('adamW', [...adamNames, 'amsgrad'], options, ({ learningRate = 1e-3, weightDecay = 0.01, ...rest }) =>
+    compose(scaleByAdam(rest), ...decay(weightDecay), scaleByLearningRate(learningRate)),
+  )
 }
 
 /**
@@ -134,27 +150,31 @@ export function adamW(options: AdamOptions = {}): OptimizerSpec {
  * Zeiler 2012, arXiv:1212.5701; torch.optim.Adadelta
  * Example: optim.adadelta()
  */
-export function adadelta(options: Partial<CommonOptions> & AdadeltaScaleOptions = {}): OptimizerSpec {
-  const { learningRate = 1, weightDecay, ...rest } = options
-  return optimizer(compose(...decay(weightDecay), scaleByAdadelta(rest), scaleByLearningRate(learningRate)))
+export function adadelta(options: Grouped<Partial<CommonOptions> & AdadeltaScaleOptions> = {}): OptimizerSpec {
+  const names = ['decay', 'epsilon']
+  return grouped('adadelta', names, options, ({ learningRate = 1, weightDecay, ...rest }) =>
+    compose(...decay(weightDecay), scaleByAdadelta(rest), scaleByLearningRate(learningRate)),
+  )
 }
 
 /**
  * Adam with Nesterov's look ahead (see `scaleByNadam`); η 2e-3. Weight decay is L2. Dozat 2016; torch.optim.NAdam
  * Example: optim.nadam({ learningRate: 1e-3 })
  */
-export function nadam(options: Partial<CommonOptions> & NadamScaleOptions = {}): OptimizerSpec {
-  const { learningRate = 2e-3, weightDecay, ...rest } = options
-  return optimizer(compose(...decay(weightDecay), scaleByNadam(rest), scaleByLearningRate(learningRate)))
+export function nadam(options: Grouped<Partial<CommonOptions> & NadamScaleOptions> = {}): OptimizerSpec {
+  return grouped('nadam', [...adamNames, 'momentumDecay'], options, ({ learningRate = 2e-3, weightDecay, ...rest }) =>
+    compose(...decay(weightDecay), scaleByNadam(rest), scaleByLearningRate(learningRate)),
+  )
 }
 
 /**
  * Adam that needs no warm-up (see `scaleByRadam`); η 1e-3. Weight decay is L2. Liu et al. 2019, arXiv:1908.03265; torch.optim.RAdam
  * Example: optim.radam({ learningRate: 1e-3 })
  */
-export function radam(options: Partial<CommonOptions> & AdamScaleOptions = {}): OptimizerSpec {
-  const { learningRate = 1e-3, weightDecay, ...rest } = options
-  return optimizer(compose(...decay(weightDecay), scaleByRadam(rest), scaleByLearningRate(learningRate)))
+export function radam(options: Grouped<Partial<CommonOptions> & AdamScaleOptions> = {}): OptimizerSpec {
+  return grouped('radam', adamNames, options, ({ learningRate = 1e-3, weightDecay, ...rest }) =>
+    compose(...decay(weightDecay), scaleByRadam(rest), scaleByLearningRate(learningRate)),
+  )
 }
 
 /**
@@ -163,8 +183,9 @@ export function radam(options: Partial<CommonOptions> & AdamScaleOptions = {}): 
  * Example: optim.lion({ learningRate: 1e-4, weightDecay: 0.1 })
  */
 export function lion(
-  options: Partial<CommonOptions> & { readonly beta1?: number; readonly beta2?: number } = {},
+  options: Grouped<Partial<CommonOptions> & { readonly beta1?: number; readonly beta2?: number }> = {},
 ): OptimizerSpec {
-  const { learningRate = 1e-4, weightDecay, ...rest } = options
-  return optimizer(compose(scaleByLion(rest), ...decay(weightDecay), scaleByLearningRate(learningRate)))
+  return grouped('lion', ['beta1', 'beta2'], options, ({ learningRate = 1e-4, weightDecay, ...rest }) =>
+    compose(scaleByLion(rest), ...decay(weightDecay), scaleByLearningRate(learningRate)),
+  )
 }

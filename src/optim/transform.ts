@@ -7,6 +7,7 @@
 import type { DType } from '../base/dtype.js'
 import { type Tensor, where } from '../trace/tensor.js'
 import { type Variable, zerosVariable } from '../trace/variable.js'
+import type { Rate } from './rate.js'
 import { plus, type Scalar, times } from './scalar.js'
 import type { LearningRate } from './schedules.js'
 
@@ -40,13 +41,28 @@ export interface StepContext {
 export interface Rule {
   /** The variables it keeps from step to step, by name. */
   readonly state: ReadonlyMap<string, Variable>
+  /** Parameters that have a learning rate of their own. */
+  readonly groups?: readonly RatedGroup[]
   update(updates: readonly Update[], context: StepContext): readonly Update[]
 }
+
+/** Some parameters and the rate they share. */
+export interface RatedGroup {
+  readonly parameters: ReadonlyMap<string, Variable>
+  readonly rate: Rate
+}
+
+/** Chooses parameters by name (`0.weight`) and variable. */
+export type Where = (name: string, parameter: Variable) => boolean
 
 export interface Transform {
   readonly name: string
   /** Set where a learning rate is among the transforms: the optimizer that runs them holds it. */
   readonly learningRate?: LearningRate
+  /** Those of the parameters that it trains, where it does not train all: the optimizer leaves the others alone. */
+  readonly trained?: (parameters: ReadonlyMap<string, Variable>) => ReadonlyMap<string, Variable>
+  /** Of how many calls of `optimizer.update` the gradients are averaged for one update; see `accumulate`. */
+  readonly accumulate?: number
   init(parameters: ReadonlyMap<string, Variable>): Rule
 }
 
@@ -56,22 +72,29 @@ export function compose(...transforms: readonly Transform[]): Transform {
   return {
     name: transforms.map((transform) => transform.name).join(', '),
     learningRate: scheduled?.learningRate,
+    trained: (parameters) => transforms.reduce((left, { trained }) => trained?.(left) ?? left, parameters),
+    accumulate: transforms.find(({ accumulate }) => accumulate !== undefined)?.accumulate,
     init(parameters) {
       const rules = transforms.map((transform) => transform.init(parameters))
-      const state = new Map<string, Variable>()
-      // Two transforms of one kind keep apart: trace/w, trace.2/w.
-      for (const rule of rules)
-        for (const [name, variable] of rule.state) {
-          let unique = name
-          for (let n = 2; state.has(unique); n++) unique = name.replace('/', `.${n}/`)
-          state.set(unique, variable)
-        }
       return {
-        state,
+        state: joinedState(rules),
+        groups: rules.flatMap(({ groups = [] }) => groups),
         update: (updates, context) => rules.reduce((current, rule) => rule.update(current, context), updates),
       }
     },
   }
+}
+
+/** The state of several rules; two of one kind keep apart: velocity/w, velocity.2/w. */
+export function joinedState(rules: readonly Pick<Rule, 'state'>[]): Map<string, Variable> {
+  const state = new Map<string, Variable>()
+  for (const rule of rules)
+    for (const [name, variable] of rule.state) {
+      let unique = name
+      for (let n = 2; state.has(unique); n++) unique = name.replace('/', `.${n}/`)
+      state.set(unique, variable)
+    }
+  return state
 }
 
 /** A transform without state. */

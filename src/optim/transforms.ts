@@ -8,7 +8,7 @@ import type { Tensor } from '../trace/tensor.js'
 import { Variable } from '../trace/variable.js'
 import { below, least, minus, over, plus, power, type Scalar, type ScalarTensor, squareRoot, times } from './scalar.js'
 import { asSchedule, type LearningRate } from './schedules.js'
-import { materialize, rescale, scaledBy, signOf, stateful, stateless, type Transform } from './transform.js'
+import { materialize, rescale, scaledBy, signOf, stateful, stateless, type Transform, type Where } from './transform.js'
 
 /**
  * u = g·min(1, c / (‖g‖ + 1e-6)), ‖g‖ the norm over all parameters together. Pascanu et al. 2013, arXiv:1211.5063;
@@ -36,9 +36,6 @@ export function clipByValue(limit: number): Transform {
     })),
   )
 }
-
-/** Chooses parameters by name (`0.weight`) and variable. */
-export type Where = (name: string, parameter: Variable) => boolean
 
 /** Matrices and higher: what weight decay is usually limited to, `{ rate: 0.01, where: optim.notBias }`. */
 export const notBias: Where = (_, parameter) => parameter.shape.length >= 2

@@ -8,6 +8,7 @@
  */
 import type { TypedArray } from '../base/dtype.js'
 import { nearest, ValueError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
 import { type ModuleParts, state } from '../nn/module.js'
 import type { Variable } from '../trace/variable.js'
 import type { Best } from './types.js'
@@ -53,8 +54,7 @@ export class EarlyStopping {
   constructor(options: EarlyStoppingOptions = {}) {
     const { metric = 'validation.loss', patience = 5, minimumChange = 0, restoreBest = true } = options
     const { rule = 'patience', mode } = options
-    const unknown = Object.keys(options).find((key) => !optionNames.includes(key))
-    if (unknown !== undefined) throw unknownOption('earlyStopping', unknown, optionNames)
+    checkNames('earlyStopping', options, optionNames)
     if (!Number.isInteger(patience) || patience < 1)
       throw new ValueError('earlyStopping', `patience must be a whole number of epochs above 0, not ${patience}`)
     if (!(minimumChange >= 0))
@@ -120,13 +120,6 @@ export class EarlyStopping {
 }
 
 const optionNames = ['metric', 'mode', 'patience', 'minimumChange', 'restoreBest', 'rule']
-
-export function unknownOption(operation: string, name: string, names: readonly string[]): ValueError {
-  const near = nearest(name, names)
-  return new ValueError(operation, `there is no option '${name}'${near ? `; did you mean '${near}'?` : ''}`, {
-    hint: `The options are ${names.join(', ')}.`,
-  })
-}
 
 /** The number at a path such as 'validation.loss'. Throws with the paths there are. */
 export function scoreAt(scores: ScoreTree, path: string): number {

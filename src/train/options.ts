@@ -2,10 +2,11 @@
  * @file What `fit` may be told, and the checks that need nothing else. In: options. Out: an error, or nothing.
  */
 import { ValueError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
 import type { DataSource } from '../data/source.js'
 import { Optimizer, type OptimizerSpec } from '../optim/optimizer.js'
 import type { Tensor } from '../trace/tensor.js'
-import { type EarlyStopping, type EarlyStoppingOptions, unknownOption } from './early-stopping.js'
+import type { EarlyStopping, EarlyStoppingOptions } from './early-stopping.js'
 import type { Progress } from './progress.js'
 import type { Loss, Metrics } from './types.js'
 
@@ -64,8 +65,7 @@ export function checkOptions(options: FitOptions): void {
   const fail = (fault: string, hint: string): never => {
     throw new ValueError('fit', fault, { hint })
   }
-  for (const name of Object.keys(options))
-    if (!(optionNames as readonly string[]).includes(name)) throw unknownOption('fit', name, optionNames)
+  checkNames('fit', options, optionNames)
   const { train, validation, validationSplit, loss, optimizer, epochs, batchSize, step } = options
   if (train === undefined) fail('there are no training data', 'Give train: { input, target } or [inputs, targets].')
   if (validation !== undefined && validationSplit !== undefined)
