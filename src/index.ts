@@ -59,10 +59,17 @@ export type { Initializer } from './trace/variable.js'
 export { Variable, variable } from './trace/variable.js'
 export { EarlyStopping, type EarlyStoppingOptions, earlyStopping } from './train/early-stopping.js'
 export { type EvaluateOptions, evaluate } from './train/evaluate.js'
+export {
+  type FindLearningRateOptions,
+  type FoundLearningRate,
+  findLearningRate,
+  type RatePoint,
+} from './train/find-learning-rate.js'
 export { type FitOptions, fit } from './train/fit.js'
 export { type ActivationName, type MlpConfig, type MlpOptions, mlp } from './train/mlp.js'
 export type { ClassPrediction, Model, ModelInput, Prediction } from './train/model.js'
 export { type ModelContent, modelFrom, openModel, saveModel } from './train/model-folder.js'
+export { ReduceOnPlateau, type ReduceOnPlateauOptions, reduceOnPlateau } from './train/plateau.js'
 export { predict } from './train/predict.js'
 export { type Progress, progressLine } from './train/progress.js'
 export type { Run } from './train/run.js'

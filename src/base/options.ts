@@ -16,3 +16,6 @@ export function checkNames(operation: string, options: object, names: readonly s
   for (const [name, value] of Object.entries(options))
     if (value !== undefined && !names.includes(name)) throw unknownOption(operation, name, names)
 }
+
+export const isPlainOptions = (value: unknown): value is { readonly [name: string]: unknown } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

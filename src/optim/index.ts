@@ -2,6 +2,13 @@
  * @file The namespace `optim`: optimizers, the transforms they are made of, learning-rate schedules.
  */
 
+export {
+  type AverageOptions,
+  exponentialMovingAverage,
+  type MovingAverageOptions,
+  ParameterAverage,
+  stochasticWeightAverage,
+} from './average.js'
 export { type MuonOptions, type MuonScaleOptions, muon, scaleByMuon } from './muon.js'
 export type { OptimizerGroup, OptimizerSpec } from './optimizer.js'
 export { accumulate, chain, Optimizer, optimizer } from './optimizer.js'

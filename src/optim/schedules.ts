@@ -59,6 +59,7 @@ export type Schedule =
     }
   | { readonly kind: 'inverseSquareRoot'; readonly learningRate: number; readonly steps: number }
   | { readonly kind: 'join'; readonly schedules: readonly Schedule[]; readonly boundaries: readonly number[] }
+  | { readonly kind: 'chain'; readonly schedules: readonly Schedule[] }
 
 /** A learning rate: a number, or a schedule. */
 export type LearningRate = number | Schedule
@@ -142,6 +143,14 @@ export const inverseSquareRoot = (options: { learningRate: number; steps: number
 export const join = (schedules: readonly LearningRate[], boundaries: readonly number[]): Schedule =>
   checked({ kind: 'join', schedules: schedules.map(asSchedule), boundaries })
 
+/**
+ * All at once: the product of a rate, the first, and of factors, schedules whose own rate is 1:
+ * `chain([cosine({ learningRate: 1e-3, steps: 5000 }), step({ learningRate: 1, every: 1000, factor: 0.5 })])`.
+ * torch's ChainedScheduler
+ */
+export const chain = (schedules: readonly LearningRate[]): Schedule =>
+  checked({ kind: 'chain', schedules: schedules.map(asSchedule) })
+
 /** The options that were given: undefined is left to the default. */
 const given = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
@@ -206,6 +215,8 @@ export function learningRateAt(schedule: Schedule, t: Scalar): Scalar {
       const { learningRate, steps } = schedule
       return times(learningRate, squareRoot(over(steps, greatest(t, steps))))
     }
+    case 'chain':
+      return schedule.schedules.reduce<Scalar>((product, one) => times(product, learningRateAt(one, t)), 1)
     case 'join': {
       const { schedules, boundaries } = schedule
       return boundaries.reduce<Scalar>(
@@ -235,6 +246,11 @@ function checked(schedule: Schedule): Schedule {
       continue
     }
     if (option === 'schedules') {
+      for (const one of value as readonly Schedule[]) checked(one)
+      if (schedule.kind === 'chain') {
+        if ((value as Schedule[]).length === 0) throw new ValueError(name, 'is given no schedules')
+        continue
+      }
       const count = (schedule as Extract<Schedule, { kind: 'join' }>).boundaries?.length
       if ((value as Schedule[]).length !== count + 1)
         throw new ValueError(name, `${(value as Schedule[]).length} schedules need one boundary less, not ${count}`)

@@ -142,7 +142,7 @@ const numberPaths = (scores: ScoreTree, prefix: string): string[] =>
   })
 
 /** By the name alone. */
-function modeOf(metric: string): 'min' | 'max' {
+export function modeOf(metric: string): 'min' | 'max' {
   const name = metric.replace(/^.*\./, '')
   if (/loss|error/i.test(name)) return 'min'
   if (/accuracy|precision|recall|f1|auc|r2|^top/i.test(name)) return 'max'

@@ -4,9 +4,11 @@
 import { ValueError } from '../base/errors.js'
 import { checkNames } from '../base/options.js'
 import type { DataSource } from '../data/source.js'
+import { type MovingAverageOptions, movingAverageRule, ParameterAverage } from '../optim/average.js'
 import { Optimizer, type OptimizerSpec } from '../optim/optimizer.js'
 import type { Tensor } from '../trace/tensor.js'
 import type { EarlyStopping, EarlyStoppingOptions } from './early-stopping.js'
+import type { ReduceOnPlateau, ReduceOnPlateauOptions } from './plateau.js'
 import type { Progress } from './progress.js'
 import type { Loss, Metrics } from './types.js'
 
@@ -35,6 +37,18 @@ export interface FitOptions<
   /** A new order each epoch; true by default. */
   readonly shuffle?: boolean
   readonly earlyStopping?: EarlyStoppingOptions | EarlyStopping
+  /** Lowers the learning rate when a score no longer improves; see `reduceOnPlateau`. */
+  readonly reduceOnPlateau?: ReduceOnPlateauOptions | ReduceOnPlateau
+  /**
+   * Makes one update of the mean gradient of so many batches, and of what is left at the end of an epoch; 1 by default. Where
+   * batches are as large as memory allows, this makes them larger.
+   */
+  readonly accumulateGradients?: number
+  /**
+   * Averages the parameters over the updates: `{ decay: 0.999 }`, or an object of `optim.exponentialMovingAverage(net)`. After
+   * each epoch and in the end the network has the averages: they are validated, looked at by early stopping, and saved.
+   */
+  readonly average?: MovingAverageOptions | ParameterAverage
   /** Aborting ends the run between two calls, each a few milliseconds of steps; awaiting it gives the history so far. */
   readonly signal?: AbortSignal
   /** true: a line in the terminal, or one line an epoch where there is none; or an object that is told. */
@@ -55,6 +69,9 @@ const optionNames: readonly (keyof FitOptions)[] = [
   'seed',
   'shuffle',
   'earlyStopping',
+  'reduceOnPlateau',
+  'accumulateGradients',
+  'average',
   'signal',
   'progress',
   'step',
@@ -79,6 +96,23 @@ export function checkOptions(options: FitOptions): void {
     fail(`epochs must be a whole number above 0, not ${epochs}`, 'How often to go through the data.')
   if (batchSize !== undefined && batchSize !== 'full' && (!Number.isInteger(batchSize) || batchSize < 1))
     fail(`the batch size must be a whole number above 0, or 'full', not ${String(batchSize)}`, '32 is usual.')
+  const { accumulateGradients, average, reduceOnPlateau } = options
+  if (accumulateGradients !== undefined && (!Number.isInteger(accumulateGradients) || accumulateGradients < 1))
+    fail(
+      `accumulateGradients must be a whole number above 0, not ${accumulateGradients}`,
+      'Of how many batches to average.',
+    )
+  if (accumulateGradients !== undefined && (step || optimizer instanceof Optimizer))
+    fail(
+      'accumulateGradients is given, but the optimizer exists already',
+      'Make it so: optim.accumulate(4, optim.adam({ ... })).init(net).',
+    )
+  if (average !== undefined && !(average instanceof ParameterAverage)) {
+    movingAverageRule(average)
+    if (step) fail('the average is given by its options, but only the step can update it', averageHint)
+  }
+  if (reduceOnPlateau && step && !(optimizer instanceof Optimizer))
+    fail('reduceOnPlateau has no optimizer', 'Give the optimizer of the step: fit(net, { step, optimizer, ... }).')
   if (step === undefined) {
     if (typeof loss !== 'function') fail('there is no loss', 'Give one, such as loss: loss.crossEntropy.')
     if (!(optimizer instanceof Optimizer) && typeof optimizer?.init !== 'function')
@@ -86,3 +120,6 @@ export function checkOptions(options: FitOptions): void {
   } else if (typeof step !== 'function')
     fail('step is no function', 'Give a compiled one: compile((input, target) => error).')
 }
+
+const averageHint =
+  'Make it by optim.exponentialMovingAverage(net), call average.update(optimizer.update(gradients)) in the step, and give it here.'

@@ -10,6 +10,7 @@ import { batchShape, convertedTensor, isScaled } from '../data/source.js'
 import { topological } from '../graph/node.js'
 import { asMetric, type Metric, MetricTotal } from '../metrics/metric.js'
 import { backpropagate } from '../nn/backpropagate.js'
+import type { ParameterAverage } from '../optim/average.js'
 import type { Optimizer } from '../optim/optimizer.js'
 import { type Compiled, compile } from '../step.js'
 import type { RandomGenerator } from '../trace/random.js'
@@ -53,11 +54,13 @@ export function trainingProgram(
   optimizer: Optimizer,
   metrics: ReadonlyMap<string, Metric>,
   random: RandomGenerator,
+  average?: ParameterAverage,
 ): BatchProgram {
   return compile(
     (...batch: readonly Tensor[]) => {
       const { error, result } = forward(net, data, loss, metrics, feed.stored(batch))
-      optimizer.update(backpropagate(error!, optimizer.parameters))
+      const changed = optimizer.update(backpropagate(error!, optimizer.parameters))
+      average?.update(changed)
       return result
     },
     { training: true, random },

@@ -11,7 +11,8 @@ import { memoryText } from '../explain.js'
 import { crossEntropy } from '../loss/cross-entropy.js'
 import type { Metric } from '../metrics/metric.js'
 import { initialize } from '../nn/module.js'
-import { Optimizer } from '../optim/optimizer.js'
+import { exponentialMovingAverage, ParameterAverage } from '../optim/average.js'
+import { accumulate, Optimizer, type OptimizerSpec } from '../optim/optimizer.js'
 import { RandomGenerator } from '../trace/random.js'
 import { checkSeed, defaultSeed } from '../trace/seed.js'
 import { leaf, type Tensor } from '../trace/tensor.js'
@@ -20,6 +21,7 @@ import { EarlyStopping } from './early-stopping.js'
 import { Evaluator } from './evaluate.js'
 import { Feed, type Range } from './feed.js'
 import type { FitOptions } from './options.js'
+import { ReduceOnPlateau } from './plateau.js'
 import { type BatchResult, metricsOf, outputShape, ScoreTotal, trainingProgram } from './program.js'
 import { type Progress, progressLine } from './progress.js'
 import type { RunControl } from './run.js'
@@ -42,6 +44,9 @@ interface Prepared {
   readonly size: number
   readonly batches: number
   readonly stopping: EarlyStopping | undefined
+  readonly average: ParameterAverage | undefined
+  /** Batches to an update. */
+  readonly group: number
 }
 
 export class Session {
@@ -50,6 +55,7 @@ export class Session {
   readonly #control: RunControl
   readonly #metrics: ReadonlyMap<string, Metric>
   readonly #stopping: EarlyStopping | undefined
+  readonly #plateau: ReduceOnPlateau | undefined
   readonly #progress: Progress | undefined
   readonly #seed: number
   readonly #limit: number
@@ -59,17 +65,19 @@ export class Session {
   #restored = false
 
   constructor(net: Net, options: FitOptions, control: RunControl) {
-    const { earlyStopping, progress } = options
+    const { earlyStopping, reduceOnPlateau: plateau, progress } = options
     this.#net = net
     this.#options = options
     this.#control = control
     this.#metrics = metricsOf('fit', options.metrics)
     this.#stopping =
       earlyStopping instanceof EarlyStopping ? earlyStopping : earlyStopping && new EarlyStopping(earlyStopping)
+    this.#plateau = plateau instanceof ReduceOnPlateau ? plateau : plateau && new ReduceOnPlateau(plateau)
     this.#progress = progress === true ? progressLine() : progress || undefined
     this.#seed = checkSeed('fit', options.seed ?? defaultSeed())
     this.#limit = options.epochs ?? (this.#stopping ? 100 : 10)
-    this.#checkStopping()
+    if (this.#stopping) this.#checkWatched('early stopping', 'earlyStopping', this.#stopping)
+    if (this.#plateau) this.#checkWatched('reduceOnPlateau', 'reduceOnPlateau', this.#plateau)
   }
 
   history<E>(epochs: readonly E[]): History<E> {
@@ -94,6 +102,7 @@ export class Session {
         const epoch = await this.#epoch(done.length + 1, prepared, evaluator)
         if (!epoch) return
         done.push(epoch)
+        if (prepared.optimizer) this.#plateau?.update(epoch as object as Record<string, unknown>, prepared.optimizer)
         const stop = prepared.stopping?.update(epoch as object as Record<string, unknown>, this.#net)
         this.#progress?.epoch?.(epoch)
         if (stop) this.#stopped = 'earlyStopping'
@@ -106,6 +115,8 @@ export class Session {
       throw error
     } finally {
       if (this.#stopped === 'running') this.#stopped = this.#options.signal?.aborted ? 'aborted' : 'left'
+      this.#showAverage(prepared)
+      if (prepared && prepared.group > 1) prepared.optimizer!.accumulate = prepared.group
       if (this.#stopping?.restoreBest && this.#stopping.best) this.#restored = this.#stopping.restore()
       prepared?.feed.release()
       this.#seconds = (performance.now() - this.#start) / 1000
@@ -115,8 +126,12 @@ export class Session {
 
   /** One epoch; undefined where it was given up. */
   async #epoch(number: number, prepared: Prepared, evaluator: Evaluator | undefined): Promise<Epoch | undefined> {
-    const { train, validation, optimizer, feed, steps, calls, size, batches } = prepared
+    const { train, validation, optimizer, feed, steps, calls, size, batches, average, group } = prepared
     const start = performance.now()
+    if (average?.active) average.swap()
+    // The last group of batches of an epoch may be smaller than the others.
+    const last = batches - (batches % group)
+    if (group > 1) optimizer!.accumulate = group
     const count = sampleCount(train)
     const shuffle = (this.#options.shuffle ?? true) && batches > 1
     const order = shuffle ? permutation(count, this.#seed, number) : undefined
@@ -127,7 +142,8 @@ export class Session {
         await breath.take()
       }
       if (this.#ended) return undefined
-      const made = Math.min(calls?.steps ?? 1, batches - batch)
+      if (group > 1 && batch === last) optimizer!.accumulate = batches - last
+      const made = Math.min(calls?.steps ?? 1, (batch < last ? last : batches) - batch)
       const ranges = Array.from({ length: made }, (_, i): Range => {
         return [(batch + i) * size, Math.min(count, (batch + i + 1) * size)]
       })
@@ -141,10 +157,17 @@ export class Session {
     }
     const scores = total.scores(true)
     const learningRate = optimizer?.learningRate
+    this.#showAverage(prepared)
     const validated = validation && (await this.#validate(evaluator!, validation))
     if (validation && !validated) return undefined
     const seconds = (performance.now() - start) / 1000
     return { epoch: number, train: scores, validation: validated, learningRate, seconds }
+  }
+
+  /** Outside training steps the network has the averages, if there are some. */
+  #showAverage(prepared: Prepared | undefined): void {
+    const average = prepared?.average
+    if (average && !average.active && average.updates > 0 && this.#stopped !== 'failed') average.swap()
   }
 
   async #validate(evaluator: Evaluator, validation: Dataset): Promise<Scores | undefined> {
@@ -177,8 +200,13 @@ export class Session {
         if (target.shape.length === output.length - 1 && valueType(target, 'target') === 'int32')
           checkLabels(target, classes, name)
     }
-    const optimizer = given instanceof Optimizer ? given : given?.init(net)
-    const common = { train, validation, optimizer, size, batches, stopping: this.#stopping }
+    const { accumulateGradients: calls, average: averaged } = this.#options
+    const spec = given && calls !== undefined ? accumulate(calls, given as OptimizerSpec) : given
+    const optimizer = spec instanceof Optimizer ? spec : spec?.init(net)
+    const average =
+      averaged instanceof ParameterAverage ? averaged : averaged && exponentialMovingAverage(net, averaged)
+    const group = own ? 1 : optimizer!.accumulate
+    const common = { train, validation, optimizer, size, batches, stopping: this.#stopping, average, group }
     if (own) {
       const step = ownStep(own, train)
       const steps: Steps = (list) => list.map(step)
@@ -186,7 +214,7 @@ export class Session {
     }
     const feed = new Feed(train)
     const random = new RandomGenerator(this.#seed)
-    const program = trainingProgram(net, train, feed, loss!, optimizer!, this.#metrics, random)
+    const program = trainingProgram(net, train, feed, loss!, optimizer!, this.#metrics, random, average)
     // Both programs are made before the first step: the last, smaller batch must not be a surprise.
     const rest = count - (batches - 1) * size
     const [whole] = [...new Set([size, rest])].map((one) => program.explain(feed.batches(undefined, [[0, one]])[0]!))
@@ -208,23 +236,22 @@ export class Session {
     return { train: subset(train, parts.train), validation: subset(train, parts.validation) }
   }
 
-  #checkStopping(): void {
-    const stopping = this.#stopping
-    if (!stopping) return
+  /** What looks at a score must find it, and know whether more of it is better. */
+  #checkWatched(who: string, option: string, watcher: EarlyStopping | ReduceOnPlateau): void {
     const { validation, validationSplit, loss, step } = this.#options
-    const [part, name] = stopping.metric.split('.')
+    const [part, name] = watcher.metric.split('.')
     const hasValidation = validation !== undefined || validationSplit !== undefined
     if (part === 'validation' && !hasValidation)
-      throw new ValueError('fit', `early stopping looks at ${stopping.metric}, but there are no validation data`, {
-        hint: "Give validation or validationSplit, or another metric: earlyStopping: { metric: 'train.loss' }.",
+      throw new ValueError('fit', `${who} looks at ${watcher.metric}, but there are no validation data`, {
+        hint: `Give validation or validationSplit, or another metric: ${option}: { metric: 'train.loss' }.`,
       })
     if (part === 'validation' && name === 'loss' && !loss && step)
-      throw new ValueError('fit', 'early stopping looks at validation.loss, but there is no loss', {
+      throw new ValueError('fit', `${who} looks at validation.loss, but there is no loss`, {
         hint: 'Give the loss beside the step.',
       })
     const metric = name === undefined ? undefined : this.#metrics.get(name)
     const better = name === 'loss' ? 'lower' : metric?.better
-    if (better) stopping.assume(better === 'higher' ? 'max' : 'min')
+    if (better) watcher.assume(better === 'higher' ? 'max' : 'min')
   }
 
   #notFinite(loss: number, epoch: number, batch: number, prepared: Prepared, rowOf: (i: number) => number): never {
