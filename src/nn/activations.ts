@@ -63,10 +63,10 @@ export const gelu: Configurable<{ readonly approximate?: 'none' | 'tanh' }> = co
   (x, { approximate = 'none' }) => {
     if (approximate !== 'none' && approximate !== 'tanh')
       throw new ValueError('nn.gelu', `approximate is 'none' or 'tanh', not '${String(approximate)}'`)
-    const half = x.mul(0.5)
-    if (approximate === 'none') return half.mul(x.mul(Math.SQRT1_2).erf().add(1))
-    const inner = x.mul(x.square().mul(0.044715).add(1)).mul(Math.sqrt(2 / Math.PI))
-    return half.mul(inner.tanh().add(1))
+    if (approximate === 'none') return x.mul(0.5).mul(x.mul(Math.SQRT1_2).erf().add(1))
+    // (1 + tanh u) / 2 = σ(2u), without the cancellation where tanh u is near −1.
+    const twice = x.mul(x.square().mul(0.044715).add(1)).mul(2 * Math.sqrt(2 / Math.PI))
+    return x.mul(logistic(twice))
   },
 )
 

@@ -74,15 +74,15 @@ export const byGraph =
     return { run, runMany: (inputs, results) => inputs.map((one) => run(one, results)), time: () => [] }
   }
 
-/** The rows' programs in one C file for a width of vectors, compiled when first needed: a plan for one thread, one for three. */
+/** The rows' programs in one C file for a width of vectors, compiled when first needed: a plan for each number of threads. */
 export class Native {
   #library: Library | undefined
   readonly #plans: Plan[] = []
   readonly #rows: readonly Row[]
 
-  constructor(rows: readonly Row[], mode: NumericsMode, target: Target) {
+  constructor(rows: readonly Row[], mode: NumericsMode, target: Target, plansFor: readonly number[] = [1, 3]) {
     this.#rows = rows
-    for (const threads of [1, 3])
+    for (const threads of plansFor)
       for (const { graph, updates, initial } of rows) {
         const outside = new Set(initial.flatMap((values, i) => (values ? [i] : [])))
         this.#plans.push(
