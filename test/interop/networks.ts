@@ -6,14 +6,14 @@ import { type DType, type Module, nn, random, type Tensor } from '../../src/inde
 export type Net = Module & ((x: Tensor) => Tensor)
 export interface Interop {
   readonly net: (dtype?: 'float32' | 'float64') => Net
-  readonly input: () => Tensor
+  readonly input: (batch?: number) => Tensor
 }
 
 export const networks: { readonly [name: string]: Interop } = {
   mlp: {
     net: (dtype = 'float32') =>
       nn.sequential(nn.linear(6, 8, { dtype }), nn.tanh, nn.dropout(0.5), nn.linear(8, 3, { dtype })) as Net,
-    input: () => random.normal([4, 6]),
+    input: (batch = 4) => random.normal([batch, 6]),
   },
 }
 
