@@ -2,8 +2,11 @@
  * @file What is exported and run elsewhere: networks, and each operation of the graph language by itself. In: a batch size.
  * Out: inputs for a function of tensors whose first axis is the batch.
  */
+
+import * as ops from '../../src/graph/ops.js'
 import { concatenate, gather, nn, random, stack, type Tensor, tensor, variable, where, zeros } from '../../src/index.js'
 import type { AnyFunction } from '../../src/nn/module.js'
+import { record } from '../../src/trace/tensor.js'
 import { networks } from './networks.js'
 
 export interface Export {
@@ -24,6 +27,33 @@ const wholes =
 const layer = (width: number, bias = true) => nn.linear(width, width, { bias })
 const table = variable(random.normal([7, 3]), { trainable: true })
 const captured = random.normal([4, 5])
+
+const kernel = random.normal([6, 2, 3, 3])
+const window = { axes: [2, 3], sizes: [2, 3], strides: [2, 1], dilations: [1, 1] }
+
+/** Functions of an image [batch, 4, 6, 7]. */
+const images: { readonly [name: string]: (x: Tensor) => unknown } = {
+  convolution: (x) =>
+    record([x, kernel], (a, w) =>
+      ops.convolution(a!, w!, { strides: [2, 1], low: [1, 0], high: [2, -1], dilations: [1, 2], groups: 2 }),
+    ),
+  convolutionAndBias: (x) =>
+    record([x, kernel], (a, w) =>
+      ops.convolution(a!, w!, { strides: [1, 1], low: [-1, 1], high: [0, 1], dilations: [1, 1], groups: 2 }),
+    ).add(tensor([1, 2, 3, 4, 5, 6]).reshape([6, 1, 1])),
+  maxPool: (x) =>
+    record([x], (a) =>
+      ops.reduce('maximum', ops.windows(ops.pad(a!, [0, 0, 1, 1], [0, 0, 1, 1], -Infinity), window), [4, 5]),
+    ),
+  sumPool: (x) => record([x], (a) => ops.reduce('sum', ops.windows(a!, window), [4, 5])),
+  minPool: (x) => record([x], (a) => ops.reduce('minimum', ops.windows(a!, { ...window, dilations: [3, 2] }), [4, 5])),
+  poolOfRows: (x) =>
+    record([x], (a) =>
+      ops.reduce('maximum', ops.windows(a!, { axes: [3], sizes: [3], strides: [2], dilations: [1] }), [4]),
+    ),
+  windows: (x) => record([x], (a) => ops.windows(a!, { ...window, axes: [1, 3], dilations: [2, 1] })),
+  interior: (x) => record([x], (a) => ops.pad(a!, [0, 0, 1, 0], [0, 0, 0, 2], 7, [0, 0, 1, 2])),
+}
 
 /** Functions of one float tensor [batch, 4, 5]. */
 const functions: { readonly [name: string]: (x: Tensor) => unknown } = {
@@ -123,6 +153,51 @@ const functions: { readonly [name: string]: (x: Tensor) => unknown } = {
 }
 
 export const exports: { readonly [name: string]: Export } = {
+  ...Object.fromEntries(Object.entries(images).map(([name, net]) => [name, { net, inputs: floats(4, 6, 7) }])),
+  cumulativeSum: {
+    net: (x: Tensor) => [
+      record([x], (a) => ops.cumulativeSum(a!, 1)),
+      record([x], (a) => ops.cumulativeSum(a!, 2, true, true)),
+      record([x], (a) => ops.cumulativeSum(a!, 0)),
+    ],
+    inputs: floats(3, 4),
+  },
+  argsort: {
+    net: (x: Tensor) => [
+      record([x], (a) => ops.argsort(a!, 1)),
+      record([x.round()], (a) => ops.argsort(a!, 1, true)),
+      record([x], (a) => ops.argsort(a!, 0)),
+    ],
+    inputs: floats(9),
+  },
+  scatterAdd: {
+    net: (x: Tensor) => [
+      record(
+        [
+          tensor([
+            [1, 2],
+            [3, 4],
+            [5, 6],
+          ]),
+          x.cast('int32'),
+          x.expandDims(2).mul(tensor([1, 2])),
+        ],
+        (a, n, u) => ops.scatterAdd(a!, n!, u!),
+      ),
+      record([x, tensor(Int32Array.of(0, 0, 99)), x.slice([0], [1]).broadcastTo([3, 4])], (a, n, u) =>
+        ops.scatterAdd(a!, n!, u!),
+      ),
+    ],
+    inputs: floats(4),
+  },
+  norms: {
+    net: nn.sequential(
+      nn.layerNorm(5),
+      nn.rmsNorm(5),
+      nn.sequential(nn.groupNorm(2, 4), nn.batchNorm(4)) as AnyFunction,
+    ),
+    inputs: floats(4, 5),
+  },
   ...Object.fromEntries(Object.entries(functions).map(([name, net]) => [name, { net, inputs: floats(4, 5) }])),
   ...Object.fromEntries(
     Object.entries(networks).map(([name, { net, input }]) => [

@@ -38,7 +38,7 @@ beforeAll(async () => {
     const model = await exportOnnx(net, { input: inputs(2) })
     const step = compile((...tensors: Tensor[]) => net(...tensors) as unknown, { training: false })
     const runs: Run[] = []
-    for (const batch of [3, 1, 6]) {
+    for (const batch of [3, 1]) {
       const given = inputs(batch)
       const outputs = flatten<Tensor>(step(...given), isTensor).leaves
       runs.push({ inputs: await Promise.all(given.map(plain)), outputs: await Promise.all(outputs.map(plain)) })

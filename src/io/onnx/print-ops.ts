@@ -209,18 +209,46 @@ export const printRows: { readonly [O in Op]: Row<O> } = {
   },
   gather: (p, node) => {
     const [x, numbers] = node.operands as [Node, Node]
-    const rows = p.shape(x)[0]!
-    const last = isFixed(rows)
-      ? p.scalar('int32', rows.fixed - 1)
-      : p.cast(p.emit('Squeeze', [p.size({ ...rows, fixed: rows.fixed - 1 }), p.int64([0])]), 'int32')
-    const which = p.emit('Clip', [p.full(numbers), p.scalar('int32', 0), last])
+    const which = clamped(p, numbers, p.shape(x)[0]!)
     return p.emit('Gather', [p.full(x), which], { axis: { int: 0 } })
   },
+  scatterAdd: (p, node) => {
+    const [x, numbers, updates] = node.operands as [Node, Node, Node]
+    // Each number is a place of one coordinate.
+    const where = p.emit('Unsqueeze', [p.cast(clamped(p, numbers, p.shape(x)[0]!), 'int64'), p.int64([-1])])
+    return p.emit('ScatterND', [p.full(x), where, p.full(updates)], { reduction: { text: 'add' } })
+  },
+  cumulativeSum: (p, node) => {
+    const { axis, reverse, exclusive } = node.attrs
+    return p.emit('CumSum', [p.full(node.operands[0]!), p.int64([axis], [])], {
+      ...(reverse ? { reverse: { int: 1 } } : {}),
+      ...(exclusive ? { exclusive: { int: 1 } } : {}),
+    })
+  },
+  argsort: (p, node) => {
+    const { axis, descending } = node.attrs
+    const x = node.operands[0]!
+    const { dtype } = x.type
+    const given = dtype === 'bool' || dtype === 'uint8' ? p.cast(p.full(x), 'int32') : p.full(x)
+    const ordered = dtype === 'uint32' ? p.cast(given, 'int64') : given
+    const attributes = { axis: { int: axis }, largest: { int: descending ? 1 : 0 }, sorted: { int: 1 } }
+    return p.cast(p.emitMany('TopK', [ordered, p.sizes([p.shape(node)[axis]!])], attributes, 2)[1]!, 'int32')
+  },
+  barrier: (p, node) => p.value(node.operands[0]!),
+  custom: (p, node) => p.value(node.operands[0]!),
   windows: (p, node) => printWindows(p, node),
 
   reduce: (p, node) => unpooled(p, node) ?? printReduce(p, node, false)!,
   contract: (p, node) => printContract(p, node),
   convolution: (p, node) => printConvolution(p, node, undefined),
+}
+
+/** Numbers of rows within 0 and the last. */
+function clamped(p: Printer, numbers: Node, rows: Size): string {
+  const last = isFixed(rows)
+    ? p.scalar('int32', rows.fixed - 1)
+    : p.cast(p.emit('Squeeze', [p.size({ ...rows, fixed: rows.fixed - 1 }), p.int64([0])]), 'int32')
+  return p.emit('Clip', [p.full(numbers), p.scalar('int32', 0), last])
 }
 
 function shifted(p: Printer, node: Node<'shiftLeft'> | Node<'shiftRight'>, direction: 'LEFT' | 'RIGHT'): Value {
