@@ -6,6 +6,7 @@ const floors = [
   ['transform', 'emit'],
   ['trace', 'lower'],
   ['nn', 'loss', 'optim', 'metrics', 'runtime'],
+  ['settings.ts'],
   ['compile.ts'],
   ['explain.ts', 'lazy.ts'],
   ['step.ts'],

@@ -7,10 +7,9 @@
  * The list also drives GRADUS_DEBUG, the verifiers between passes, and explain().
  */
 import type { TypedArray } from './base/dtype.js'
-import { debugLevel, environment, processors } from './base/environment.js'
-import { GradusError, ValueError } from './base/errors.js'
+import { debugLevel, verifies } from './base/environment.js'
+import { GradusError } from './base/errors.js'
 import type { Storage } from './base/storage.js'
-import { relaxedMadd } from './emit/wasm/features.js'
 import type { Graph } from './graph/node.js'
 import { withTable } from './graph/node.js'
 import { printGraph } from './graph/print.js'
@@ -31,28 +30,9 @@ import { isNode } from './runtime/native-host.js'
 import { noteOnce } from './runtime/note.js'
 import { type Faster, Tiered } from './runtime/tiered.js'
 import { wasmEngine } from './runtime/wasm.js'
+import { type CompileSettings, type EngineName, engineName, numericsMode, threadCount } from './settings.js'
 import { formFma } from './transform/fma.js'
 import { simplify } from './transform/simplify.js'
-
-export type EngineName = 'wasm' | 'native' | 'interpreter'
-
-export interface CompileSettings {
-  /**
-   * `auto` unless said otherwise, here or by GRADUS_ENGINE: it starts in WebAssembly and goes on in native code once
-   * another process has compiled it, if the program runs for long and there is a C compiler and koffi. `native` waits
-   * for the compiler, and throws where there is none. Bits are equal in all engines.
-   */
-  readonly engine?: EngineName | 'auto'
-  /**
-   * How many threads share a step; bits do not depend on it. As many as there are processors, at most 8, unless said
-   * otherwise, here or by GRADUS_THREADS. WebAssembly has one where memory cannot be shared, the interpreter always.
-   */
-  readonly threads?: number
-  /** The program will run once or a few times: compiling C would not pay, so that an engine from the environment yields to `wasm`. */
-  readonly once?: boolean
-  /** Whether float32 multiply-adds round once. `fused` where the processor's WebAssembly does. A run must not mix modes. */
-  readonly numerics?: NumericsMode
-}
 
 /** What the passes work on; each fills in or replaces a part. */
 interface Compilation {
@@ -216,7 +196,7 @@ function runPasses(c: Compilation, list: readonly Pass[]): Map<string, number> {
       const start = performance.now()
       pass.run(c)
       compileTimes.set(pass.name, performance.now() - start)
-      if (environment('GRADUS_VERIFY')) pass.verify?.(c)
+      if (verifies()) pass.verify?.(c)
       const shown =
         debug >= 5 ||
         (debug >= 4 && pass.name === 'lower') ||
@@ -261,50 +241,6 @@ const engines: { readonly [N in EngineName]: Engine } = {
   wasm: wasmEngine,
   native: nativeEngine,
   interpreter: interpreterEngine,
-}
-
-function engineName(settings: CompileSettings): EngineName | 'auto' {
-  const name = settings.engine ?? environment('GRADUS_ENGINE') ?? 'auto'
-  if (name !== 'auto' && !Object.hasOwn(engines, name))
-    throw new ValueError('compile', `there is no engine ${name}`, {
-      hint: `Choose ${[...Object.keys(engines), 'auto'].join(', ')}.`,
-    })
-  const compiled = name === 'native' || name === 'auto'
-  return settings.once && !settings.engine && compiled ? 'wasm' : (name as EngineName | 'auto')
-}
-
-/** Threads wanted. */
-function threadCount({ threads }: CompileSettings): number {
-  const wanted = threads ?? Number(environment('GRADUS_THREADS') ?? Math.min(8, processors()))
-  if (!Number.isInteger(wanted) || wanted < 1 || wanted > 64)
-    throw new ValueError(
-      'compile',
-      `threads must be an integer from 1 to 64, not ${threads ?? environment('GRADUS_THREADS')}`,
-      {
-        hint:
-          threads === undefined
-            ? 'It is set by GRADUS_THREADS in the environment; without it as many are used as there are processors.'
-            : 'Leave it out: as many are used as there are processors.',
-      },
-    )
-  return wanted
-}
-
-/** Fused where WebAssembly's multiply-adds are: all engines follow what it does here, so that bits agree. */
-export function numericsMode(settings: CompileSettings = {}): NumericsMode {
-  const mode = settings.numerics ?? environment('GRADUS_NUMERICS')
-  if (mode !== undefined && mode !== 'fused' && mode !== 'portable')
-    throw new ValueError('compile', `numerics must be fused or portable, not ${mode}`, {
-      hint: settings.numerics === undefined ? 'It is set by GRADUS_NUMERICS in the environment.' : 'Leave it out.',
-    })
-  // Also where the mode was chosen: to ask is what makes Node 20 know the instruction.
-  const fuses = relaxedMadd()
-  const emulated = engineName(settings) === 'interpreter' || engineName(settings) === 'native'
-  if (mode === 'fused' && !fuses && !emulated)
-    throw new ValueError('compile', 'this WebAssembly has no fused multiply-add', {
-      hint: "Leave numerics out, or use 'portable'.",
-    })
-  return mode ?? (fuses ? 'fused' : 'portable')
 }
 
 export function printPlan(plan: Plan): string {

@@ -4,17 +4,22 @@
  *
  * const step = compile((x: Tensor, y: Tensor) => { ...; return error }, { training: true }); await step(x, y).item()
  */
+
+import { describeValue } from './base/describe.js'
 import { byteSize, type TypedArray } from './base/dtype.js'
 import { debugLevel } from './base/environment.js'
-import { TraceError } from './base/errors.js'
+import { ArgumentError, TraceError, ValueError } from './base/errors.js'
+import { checkNames } from './base/options.js'
 import { breath, breathEvery, CallSize, mostStepsPerCall } from './base/pace.js'
 import { formatShape, type Shape, sizeOf } from './base/shape.js'
 import { Storage } from './base/storage.js'
 import { flatten } from './base/tree.js'
-import { type CompileSettings, compileGraph, type Program } from './compile.js'
+import { compileGraph, type Program } from './compile.js'
 import { type Explanation, explain } from './explain.js'
 import type { TensorType } from './graph/node.js'
 import { installEvaluator } from './lazy.js'
+import { type CompileSettings, checkSettings } from './settings.js'
+import { blameArguments, parameterNames, refuseArrays } from './trace/arguments.js'
 import { RandomGenerator } from './trace/random.js'
 import { leaf, Tensor } from './trace/tensor.js'
 import { Trace } from './trace/trace.js'
@@ -73,6 +78,11 @@ export function compile<A extends readonly unknown[], R>(
   f: (...args: A) => R,
   options: CompileOptions = {},
 ): Compiled<A, R> {
+  if (typeof f !== 'function')
+    throw new ArgumentError('compile', `is given ${describeValue(f)}, not a function`, {
+      hint: 'Write compile((input, target) => { ...; return error }, { training: true }).',
+    })
+  checkCompileOptions(options)
   installEvaluator()
   const random = typeof options.random === 'number' ? new RandomGenerator(options.random) : options.random
   const known: Specialization[] = []
@@ -81,7 +91,7 @@ export function compile<A extends readonly unknown[], R>(
   const find = (args: A): { found: Specialization; leaves: readonly Tensor[] } => {
     if (last?.structure === plainStructure && args.every(isTensor) && sameTypes(last.types, args))
       return { found: last, leaves: args }
-    const flat = flatten<Tensor>(args, isTensor)
+    const flat = flatten<Tensor>(args, isTensor, (path, value) => refuseArrays('step', parameterNames(f), path, value))
     const structure = args.every(isTensor) ? plainStructure : flat.structure
     let found = known.find((one) => one.structure === structure && sameTypes(one.types, flat.leaves))
     if (!found) {
@@ -111,6 +121,7 @@ export function compile<A extends readonly unknown[], R>(
 
   const extras = {
     each(list: readonly A[]) {
+      checkList(list)
       const results: R[] = []
       for (let i = 0; i < list.length; ) {
         const { found, leaves } = find(list[i++]!)
@@ -130,10 +141,14 @@ export function compile<A extends readonly unknown[], R>(
       return results
     },
     explain(args: A, settings: { readonly time?: boolean } = {}) {
+      checkArguments('explain', 'its argument', args)
+      checkNames('explain', settings, ['time'])
       const { found, leaves } = find(args)
       return explain(found.program, settings.time ? inputsOf(found, leaves) : undefined)
     },
     async many(batches: Iterable<A> | AsyncIterable<A>, settings: { readonly signal?: AbortSignal } = {}) {
+      checkNames('many', settings, ['signal'])
+      checkIterable(batches)
       let result: R | undefined
       let waiting: A[] = []
       const size = new CallSize()
@@ -161,6 +176,52 @@ export function compile<A extends readonly unknown[], R>(
   }
   Object.defineProperty(call, 'programs', { get: () => known.length })
   return Object.assign(call, extras) as unknown as Compiled<A, R>
+}
+
+const optionNames = ['training', 'random', 'engine', 'threads', 'numerics', 'once']
+
+function checkCompileOptions(options: CompileOptions): void {
+  checkNames('compile', options, optionNames)
+  const { training, random } = options
+  if (training !== undefined && typeof training !== 'boolean')
+    throw new ValueError('compile', `training is ${describeValue(training)}`, { hint: 'It is true or false.' })
+  if (random !== undefined && typeof random !== 'number' && !(random instanceof RandomGenerator))
+    throw new ValueError('compile', `random is ${describeValue(random)}`, {
+      hint: 'Give a seed, such as 7, or a generator of random numbers.',
+    })
+  checkSettings(options)
+}
+
+function checkList(list: unknown): void {
+  if (!Array.isArray(list))
+    throw new ArgumentError('each', `the list is ${describeValue(list)}, not an array`, {
+      hint: 'Write step.each([[input, target], ...]); for batches and other iterables step.many(batches).',
+    })
+  for (let i = 0; i < list.length; i++) checkArguments('each', `item ${i}`, list[i])
+}
+
+function checkArguments(operation: string, what: string, args: unknown): void {
+  if (!Array.isArray(args))
+    throw new ArgumentError(operation, `${what} is ${describeValue(args)}, not an array of the step's arguments`, {
+      hint: 'Write [input, target] for what would be step(input, target).',
+    })
+}
+
+function checkIterable(batches: unknown): void {
+  const one = batches as { [Symbol.iterator]?: unknown; [Symbol.asyncIterator]?: unknown } | undefined | null
+  if (typeof one?.[Symbol.iterator] !== 'function' && typeof one?.[Symbol.asyncIterator] !== 'function')
+    throw new ArgumentError('many', `the batches are ${describeValue(batches)}, which cannot be iterated`, {
+      hint: 'Give batches(data, { size: 64 }), or a list of [input, target].',
+    })
+}
+
+/** Calls the function that is traced; where it fails by its arguments, the error says so. */
+function callPlain<A extends readonly unknown[], R>(f: (...args: A) => R, args: A): R {
+  try {
+    return f(...args)
+  } catch (error) {
+    throw blameArguments({ operation: 'step', f: f as unknown as () => R }, args, error)
+  }
 }
 
 /** Arguments and results have a place for each step of a call, which together should not be larger than this. */
@@ -211,7 +272,7 @@ function specialize<A extends readonly unknown[], R>(
   let single = false
   const traced = trace.record(() => {
     const symbols = types.map(({ dtype, shape }) => new Tensor(trace.argument(dtype, shape), trace))
-    const returned = f(...(flat.rebuild(symbols) as A))
+    const returned = callPlain(f, flat.rebuild(symbols) as A)
     if (returned instanceof Promise)
       throw new TraceError('compile', 'the function is async', {
         hint: 'A step records operations; it has nothing to await. Read results after the call.',

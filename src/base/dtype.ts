@@ -2,6 +2,9 @@
  * @file Element types: their names, sizes and typed arrays.
  * `bool` and `uint8` take one byte in memory; arithmetic happens in the other four.
  */
+import { describeValue } from './describe.js'
+import { DtypeError, nearest } from './errors.js'
+
 export const dtypes = ['float32', 'float64', 'int32', 'uint32', 'bool', 'uint8'] as const
 export type DType = (typeof dtypes)[number]
 export type FloatDType = 'float32' | 'float64'
@@ -25,6 +28,17 @@ const constructors = {
   bool: Uint8Array,
   uint8: Uint8Array,
 } as const
+
+/** Throws for what is no name of a dtype. */
+export function checkDType(operation: string, dtype: unknown): asserts dtype is DType {
+  if ((dtypes as readonly unknown[]).includes(dtype)) return
+  const near = typeof dtype === 'string' ? nearest(dtype, dtypes) : undefined
+  throw new DtypeError(
+    operation,
+    `there is no dtype ${typeof dtype === 'string' ? `'${dtype}'` : describeValue(dtype)}${near ? `; did you mean '${near}'?` : ''}`,
+    { hint: `The dtypes are ${dtypes.join(', ')}.` },
+  )
+}
 
 /** A zero-filled array of `length` elements. */
 export function allocate<D extends DType>(dtype: D, length: number): DTypeArrays[D] {

@@ -53,6 +53,10 @@ export class TraceError extends GradusError {
 export class ValueError extends GradusError {
   override name = 'ValueError'
 }
+/** An argument that is something else than a tensor, or whatever is needed in its place. */
+export class ArgumentError extends ValueError {
+  override name = 'ArgumentError'
+}
 /** A file that is missing, malformed or from another version. */
 export class FileError extends GradusError {
   override name = 'FileError'

@@ -1,6 +1,9 @@
 /**
- * @file Options that do not exist. In: a name that was given and those there are. Out: an error with the nearest.
+ * @file Names of options. In: what a caller gave, the names there are. Out: nothing, or an error with the nearest name.
+ *
+ * checkNames('compile', { trainin: true }, ['training', 'engine']) throws: there is no option 'trainin'; did you mean 'training'?
  */
+import { describeValue } from './describe.js'
 import { nearest, ValueError } from './errors.js'
 
 /** `adam: there is no option 'lr'; did you mean ...? The options are ...` */
@@ -11,8 +14,15 @@ export function unknownOption(operation: string, name: string, names: readonly s
   })
 }
 
-/** Throws where one of the options is none of those there are; what is undefined was not given. */
-export function checkNames(operation: string, options: object, names: readonly string[]): void {
+/**
+ * Throws for options that are no object, and where one of them is none of those there are; what is undefined was not
+ * given.
+ */
+export function checkNames(operation: string, options: unknown, names: readonly string[]): void {
+  if (!isPlainOptions(options))
+    throw new ValueError(operation, `the options are ${describeValue(options)}, not an object`, {
+      hint: names.length > 0 ? `Write { ${names[0]}: ... }; the options are ${names.join(', ')}.` : 'It has none.',
+    })
   for (const [name, value] of Object.entries(options))
     if (value !== undefined && !names.includes(name)) throw unknownOption(operation, name, names)
 }

@@ -2,7 +2,8 @@
  * @file Shapes: sizes of axes, row-major strides, broadcasting by NumPy's rule.
  * broadcastShapes([32, 1], [10]) → [32, 10]
  */
-import { ShapeError } from './errors.js'
+import { describeValue } from './describe.js'
+import { ShapeError, ValueError } from './errors.js'
 
 export type Shape = readonly number[]
 
@@ -51,7 +52,11 @@ export function normalizeAxis(operation: string, axis: number, rank: number): nu
 /** Distinct axes in ascending order; `undefined` means all of them. */
 export function normalizeAxes(operation: string, axes: number | readonly number[] | undefined, rank: number): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis)
-  const list = (typeof axes === 'number' ? [axes] : axes).map((axis) => normalizeAxis(operation, axis, rank))
+  if (typeof axes !== 'number' && !Array.isArray(axes))
+    throw new ValueError(operation, `the axes are ${describeValue(axes)}, not a number or an array of numbers`)
+  const list = (typeof axes === 'number' ? [axes] : (axes as readonly number[])).map((axis) =>
+    normalizeAxis(operation, axis, rank),
+  )
   if (new Set(list).size !== list.length) throw new ShapeError(operation, `an axis is named twice in [${list}]`)
   return list.sort((a, b) => a - b)
 }

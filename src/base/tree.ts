@@ -10,11 +10,16 @@ export interface Flattened<T> {
   readonly paths: string[]
   /** The same structure around other leaves. Values that were not leaves (numbers, strings, undefined) are kept. */
   rebuild(leaves: readonly unknown[]): unknown
-  /** A string equal for equal structures (keys, lengths and kept values). */
+  /** A string equal for equal structures (keys, lengths and kept values, functions and other objects by identity). */
   readonly structure: string
 }
 
-export function flatten<T>(tree: unknown, isLeaf: (value: unknown) => value is T): Flattened<T> {
+/** `other` sees each object that is neither a leaf nor a tree, with its path. */
+export function flatten<T>(
+  tree: unknown,
+  isLeaf: (value: unknown) => value is T,
+  other?: (path: string, value: object) => void,
+): Flattened<T> {
   const leaves: T[] = []
   const paths: string[] = []
   const visit = (value: unknown, path: string): { build: (next: () => unknown) => unknown; text: string } => {
@@ -35,10 +40,9 @@ export function flatten<T>(tree: unknown, isLeaf: (value: unknown) => value is T
         text: `{${parts.map(([key, p]) => `${JSON.stringify(key)}:${p.text}`).join(',')}}`,
       }
     }
-    return {
-      build: () => value,
-      text: typeof value === 'object' && value !== null ? '#' : `${typeof value}:${String(value)}`,
-    }
+    const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function'
+    if (isObject) other?.(path, value)
+    return { build: () => value, text: isObject ? `#${identityOf(value)}` : textOf(value) }
   }
   const { build, text } = visit(tree, '')
   return {
@@ -50,6 +54,20 @@ export function flatten<T>(tree: unknown, isLeaf: (value: unknown) => value is T
       return build(() => replacements[i++])
     },
   }
+}
+
+/** As JSON, texts cannot be taken for structure; −0 is not 0. */
+const textOf = (value: unknown): string =>
+  typeof value === 'string' ? JSON.stringify(value) : `${typeof value}:${Object.is(value, -0) ? '-0' : String(value)}`
+
+const identities = new WeakMap<object, number>()
+let count = 0
+
+/** A number for each object, the same whenever it is asked for. */
+function identityOf(value: object): number {
+  let identity = identities.get(value)
+  if (identity === undefined) identities.set(value, (identity = ++count))
+  return identity
 }
 
 export function isPlainObject(value: unknown): value is Record<string, unknown> {

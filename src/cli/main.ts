@@ -4,8 +4,9 @@
  * 0 done, 1 the data or the run failed, 2 wrong usage, 130 interrupted by Ctrl-C.
  */
 import { Command, CommanderError, Option } from 'commander'
-import { GradusError, ValueError } from '../base/errors.js'
+import { GradusError } from '../base/errors.js'
 import { gradusVersion } from '../base/version.js'
+import { checkEnvironment } from '../settings.js'
 import { type ActivationName, activations } from '../train/mlp.js'
 import { optimizerNames, tableLossNames } from '../train/table-settings.js'
 import { inspectModel } from './inspect.js'
@@ -17,6 +18,8 @@ import { type TableCommand, trainOnTable } from './train-table.js'
 import * as values from './values.js'
 
 const usageError = 2
+/** Operations whose errors are wrong usage: options, and variables of the environment. */
+const usageFaults = new Set(['tableSettings', 'environment'])
 
 function option<T>(flags: string, about: string, parse?: (text: string, earlier?: never) => T): Option {
   const made = new Option(flags, about)
@@ -112,8 +115,11 @@ Examples:
   $ gradus inspect runs/penguins-001                  # layers, preprocessing, scores, history
   $ gradus profile digits --output profile.svg        # where the time of a training step goes
 
-Exit codes: 0 done, 1 the data or the run failed, 2 wrong usage, 130 interrupted.`,
+Exit codes: 0 done, 1 the data or the run failed, 2 wrong usage or environment, 130 interrupted.`,
     )
+
+  // Before anything is read or trained.
+  root.hook('preAction', checkEnvironment)
 
   const train = root
     .command('train')
@@ -263,7 +269,7 @@ function fail(error: unknown): number {
     expected ? `gradus: ${message}\n` : `gradus: ${stack ?? message}\nThis is a bug in Gradus; please report it.\n`,
   )
   if (process.argv.includes('--json')) console.log(JSON.stringify({ error: { name, message } }))
-  return error instanceof ValueError && error.operation === 'tableSettings' ? usageError : 1
+  return error instanceof GradusError && usageFaults.has(error.operation) ? usageError : 1
 }
 
 process.exitCode = await main()

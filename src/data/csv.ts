@@ -6,7 +6,8 @@
  * parseCsv('150,4,setosa,...\n5.1,3.5,...', { columns: ['sepal_length', ...] })   // the first line is skipped
  */
 import { parse } from 'csv-parse/sync'
-import { FileError, ValueError } from '../base/errors.js'
+import { describeValue } from '../base/describe.js'
+import { ArgumentError, FileError, ValueError } from '../base/errors.js'
 import type { Table } from './table.js'
 import { isNumber } from './table-text.js'
 
@@ -33,6 +34,10 @@ const separatorNames: Record<string, string> = { ',': 'comma', ';': 'semicolon',
  * ValueError for duplicate names.
  */
 export function parseCsv(text: string, options: CsvOptions = {}): Table {
+  if (typeof text !== 'string')
+    throw new ArgumentError('parseCsv', `is given ${describeValue(text)}, not the text of a table`, {
+      hint: 'For a file use await readTable(path).',
+    })
   const source = options.source ?? 'the text'
   if (text.trim() === '' || text === '\uFEFF') throw new FileError('csv', `${source} is empty`)
   const separator = options.separator ?? findSeparator(text)

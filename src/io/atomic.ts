@@ -6,7 +6,7 @@
  * const folder = await createRunFolder('runs', 'iris')                     // runs/iris-001, then -002, ...
  */
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FileError } from '../base/errors.js'
 
@@ -41,7 +41,7 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
 export async function createRunFolder(base: string, name: string): Promise<string> {
   const safe = name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[.-]+|[.-]+$/g, '') || 'run'
   try {
-    await mkdir(base, { recursive: true })
+    await makeFolders(base)
     let next = 1 + Math.max(0, ...(await readdir(base)).map((entry) => runNumber(entry, safe)))
     for (;;) {
       const folder = join(base, `${safe}-${String(next++).padStart(3, '0')}`)
@@ -61,7 +61,7 @@ export async function createRunFolder(base: string, name: string): Promise<strin
 /** Makes `path`, which must not exist or be empty: what `--output` asks for. */
 export async function createOutputFolder(path: string): Promise<string> {
   try {
-    await mkdir(path, { recursive: true })
+    await makeFolders(path)
     if ((await readdir(path)).length === 0) return path
   } catch (cause) {
     throw writeError(path, cause as NodeJS.ErrnoException)
@@ -69,6 +69,23 @@ export async function createOutputFolder(path: string): Promise<string> {
   throw new FileError('write', `the folder ${path} is not empty`, {
     hint: 'Name another folder; nothing is overwritten.',
   })
+}
+
+/** Makes a folder and those around it that are missing. Node's own way to do so never ends in /proc. */
+export async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return
+    const parent = dirname(path)
+    if (code !== 'ENOENT' || parent === path) throw error
+    await makeFolders(parent)
+    await mkdir(path).catch((cause: NodeJS.ErrnoException) => {
+      // Another process may have made it in between.
+      if (cause.code !== 'EEXIST') throw cause
+    })
+  }
 }
 
 function runNumber(entry: string, name: string): number {

@@ -4,7 +4,8 @@
  *
  * await save(net, 'digits.safetensors'); await load(net, 'digits.safetensors')
  */
-import { FileError, ValueError } from '../base/errors.js'
+import { FileError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
 import { formatShape, type Shape, sameShape } from '../base/shape.js'
 import { initialize, type ModuleParts, state } from '../nn/module.js'
 import type { Variable } from '../trace/variable.js'
@@ -47,7 +48,7 @@ export async function load(net: Saved, file: string, options: LoadOptions = {}):
 
 /** What `save` writes. */
 export function modelBytes(net: Saved, options: SaveOptions = {}): Uint8Array<ArrayBuffer> {
-  checkOptions('save', options, ['prefix', 'metadata'])
+  checkNames('save', options, ['prefix', 'metadata'])
   const { prefix = '', metadata } = options
   if (!(net instanceof Map)) initialize(net as ModuleParts)
   const tensors = [...variablesOf(net)].map(([name, variable]) => {
@@ -55,12 +56,6 @@ export function modelBytes(net: Saved, options: SaveOptions = {}): Uint8Array<Ar
     return [prefix + name, { dtype, shape: shape as Shape, data: storage.read() }] as const
   })
   return writeSafetensors(new Map(tensors), metadata)
-}
-
-function checkOptions(operation: string, options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options))
-    if (!known.includes(name))
-      throw new ValueError(operation, `has no option '${name}'`, { hint: `There are ${known.join(' and ')}.` })
 }
 
 /** The file's tensors under the network's names. */
@@ -85,7 +80,7 @@ function renamed(
 
 /** What `load` does, for bytes from elsewhere; `source` is for messages. */
 export function loadBytes(net: Saved, bytes: Uint8Array, source = 'safetensors', options: LoadOptions = {}): void {
-  checkOptions('load', options, ['prefix', 'rename'])
+  checkNames('load', options, ['prefix', 'rename'])
   const tensors = renamed(readSafetensors(bytes, source).tensors, source, options)
   const variables = variablesOf(net)
   const faults: string[] = []

@@ -9,6 +9,7 @@ import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, normalizeAxis, type Shape, sameShape } from '../base/shape.js'
 import { softplus } from '../nn/activations.js'
 import type { DTypeOf } from '../nn/shapes.js'
+import { expectTensor } from '../trace/arguments.js'
 import type { Tensor } from '../trace/tensor.js'
 import { alongAxis, Labels } from './labels.js'
 import { checkTarget, type LossOptions, type Reduced, type Reduction, reduceLoss } from './reduction.js'
@@ -37,6 +38,8 @@ export function crossEntropy<O extends Tensor, T extends Tensor, R extends Reduc
   options: CrossEntropyOptions<R> = {},
 ): Reduced<R, DTypeOf<O>> {
   const name = 'crossEntropy'
+  expectTensor(name, 'logits', logits)
+  expectTensor(name, 'target', target)
   const z: Tensor = logits
   const t: Tensor = target
   const { labelSmoothing = 0, classWeights } = options

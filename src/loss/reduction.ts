@@ -5,6 +5,7 @@
 import type { DType } from '../base/dtype.js'
 import { ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape, sameShape } from '../base/shape.js'
+import { expectTensor } from '../trace/arguments.js'
 import type { Tensor } from '../trace/tensor.js'
 
 export type Reduction = 'mean' | 'sum' | 'none'
@@ -57,6 +58,8 @@ function perSample(operation: string, weight: Tensor, l: Tensor): Tensor {
 
 /** Broadcasting [N] against [N, 1] would give [N, N] and a plausible number: shapes must be equal. */
 export function checkTarget(operation: string, output: Tensor, target: Tensor): void {
+  expectTensor(operation, 'the output', output)
+  expectTensor(operation, 'the target', target)
   if (!sameShape(output.shape, target.shape))
     throw new ShapeError(
       operation,

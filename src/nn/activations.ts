@@ -4,6 +4,7 @@
  * All work in float32 and float64, keep NaN, and have the derivatives of PyTorch's, second ones included.
  */
 import { ValueError } from '../base/errors.js'
+import { expectTensor } from '../trace/arguments.js'
 import { type Tensor, where } from '../trace/tensor.js'
 import type { DTypeOf, Elementwise, ShapeOf } from './shapes.js'
 
@@ -16,13 +17,19 @@ export interface Configurable<O extends object> extends Elementwise {
 
 function activation(name: string, f: (x: Tensor) => Tensor): Elementwise {
   // A layer is called with one tensor; further arguments, as array.map gives them, are no options.
-  const self = (x: Tensor) => f(x)
+  const self = (x: Tensor) => {
+    expectTensor(`nn.${name}`, 'the input', x)
+    return f(x)
+  }
   Object.defineProperty(self, 'name', { value: name })
   return Object.assign(self, { keepsShape: true }) as unknown as Elementwise
 }
 
 function configurable<O extends object>(name: string, f: (x: Tensor, options: O) => Tensor): Configurable<O> {
-  const self = (x: Tensor, options?: O) => f(x, options ?? ({} as O))
+  const self = (x: Tensor, options?: O) => {
+    expectTensor(`nn.${name}`, 'the input', x)
+    return f(x, options ?? ({} as O))
+  }
   Object.defineProperty(self, 'name', { value: name })
   return Object.assign(self, {
     keepsShape: true,

@@ -5,20 +5,12 @@
  * checkOptions('nn.layerNorm', options, ['epsilon', 'affine', 'bias', 'dtype'])
  */
 import { type DType, type FloatDType, isFloat } from '../base/dtype.js'
-import { DtypeError, nearest, ValueError } from '../base/errors.js'
+import { DtypeError, ValueError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
 import { formatShape, type Shape } from '../base/shape.js'
 import type { Tensor } from '../trace/tensor.js'
 
-/** Throws for an option whose name is not among `names`. */
-export function checkOptions(operation: string, options: object, names: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (names.includes(name)) continue
-    const near = nearest(name, names)
-    throw new ValueError(operation, `there is no option '${name}'${near ? `; did you mean '${near}'?` : ''}`, {
-      hint: `The options are ${names.join(', ')}.`,
-    })
-  }
-}
+export { checkNames as checkOptions }
 
 /** Throws unless `size` is a whole number above 0; `what` is for the message: `the number of channels`. */
 export function checkCount(operation: string, what: string, size: number): void {

@@ -5,7 +5,9 @@
  * const net = nn.module({ hidden: nn.linear(4, 8), out: nn.linear(8, 1) }, (m, x: Tensor) => m.out(nn.relu(m.hidden(x))))
  * net(x); net.children.hidden.children.weight; parameters(net) → Map { 'hidden.weight' → Variable, ... }
  */
-import { ValueError } from '../base/errors.js'
+import { describeValue } from '../base/describe.js'
+import { ArgumentError, ValueError } from '../base/errors.js'
+import { blameArguments } from '../trace/arguments.js'
 import { scopePath, withScope } from '../trace/scope.js'
 import { checkSeed, defaultSeed } from '../trace/seed.js'
 import type { Tensor } from '../trace/tensor.js'
@@ -56,7 +58,7 @@ export function makeModule<C extends Children, P extends object>(
   const place = callerPlace()
   const self: AnyFunction = (...inputs) => call(self as Module<C>, forward as AnyFunction, inputs)
   // `name` of a function is read-only, but may be redefined.
-  Object.defineProperty(self, 'name', { value: description.replace(/\(.*/s, '') })
+  Object.defineProperty(self, 'name', { value: nameOf({ description } as Module) })
   modules.add(self)
   return Object.assign(self, { children, description, place }, properties) as unknown as Module<C> & P
 }
@@ -85,7 +87,13 @@ function call(self: Module, forward: AnyFunction, inputs: unknown[]): unknown {
   if (!outer) initialize(self)
   running = self
   try {
-    return withScope(path, self.place, () => observed(self, forward(self.children, ...inputs)))
+    return withScope(path, self.place, () => {
+      try {
+        return observed(self, forward(self.children, ...inputs))
+      } catch (error) {
+        throw blameArguments({ operation: nameOf(self), f: forward, hidden: 1 }, inputs, error)
+      }
+    })
   } finally {
     running = outer
   }
@@ -96,6 +104,9 @@ export function callChild(name: string, layer: AnyFunction, input: unknown): unk
   if (isModule(layer)) return layer(input)
   return withScope(name, undefined, () => observed(layer, layer(input)))
 }
+
+/** `linear` of `linear(2, 3)`. */
+const nameOf = ({ description }: Module): string => description.replace(/\(.*/s, '')
 
 function observed<T>(layer: AnyFunction, output: T): T {
   observer?.({ path: scopePath(), layer, output })
@@ -155,6 +166,10 @@ export function parameters(net: ModuleParts, pattern?: RegExp): Map<string, Vari
 
 /** All variables by path, also those that are not trained: what a file or a checkpoint holds. */
 export function state(net: ModuleParts): Map<string, Variable> {
+  if (typeof net?.children !== 'object')
+    throw new ArgumentError('parameters', `there is ${describeValue(net)} where a module is needed`, {
+      hint: 'Modules are what nn.linear, nn.sequential and nn.module return.',
+    })
   const variables = new Map<string, Variable>()
   for (const { path, child } of descendants(net as Module)) if (child instanceof Variable) variables.set(path, child)
   return variables

@@ -2,10 +2,13 @@
  * @file Making tensors from numbers, arrays and typed arrays.
  * tensor([[1, 2], [3, 4]]) is a float32 [2,2]; tensor(bytes, { shape: [28, 28] }) keeps uint8.
  */
-import { allocate, type DType, dtypeOf, type TypedArray } from '../base/dtype.js'
+import { describeValue } from '../base/describe.js'
+import { allocate, checkDType, type DType, dtypeOf, type TypedArray } from '../base/dtype.js'
 import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
-import { formatShape, type Shape, sizeOf } from '../base/shape.js'
+import { checkNames } from '../base/options.js'
+import { formatShape, normalizeAxis, type Shape, sizeOf } from '../base/shape.js'
 import * as ops from '../graph/ops.js'
+import { expectNumber, expectNumbers } from './arguments.js'
 import { leaf, record, type Tensor } from './tensor.js'
 
 type Literal<D extends DType> = D extends 'bool' ? boolean | number : number
@@ -52,6 +55,11 @@ export function tensor(
   values: NestedInput<number | boolean> | ArrayLike<number>,
   options: TensorOptions<DType> = {},
 ): Tensor {
+  // Called for each batch, so that names are compared one by one.
+  for (const name in options)
+    if (name !== 'dtype' && name !== 'shape') checkNames('tensor', options, ['dtype', 'shape'])
+  if (options.dtype !== undefined) checkDType('tensor', options.dtype)
+  if (options.shape !== undefined) expectNumbers('tensor', 'the shape', options.shape)
   if (ArrayBuffer.isView(values)) {
     const dtype = options.dtype ?? dtypeOf(values)
     if (!dtype)
@@ -78,7 +86,7 @@ export function tensor(
     } else if (typeof value === 'number' || typeof value === 'boolean') {
       if (axis !== shape.length) throw new ShapeError('tensor', `nested arrays are ragged: a number at depth ${axis}`)
       flat.push(Number(value))
-    } else throw new ValueError('tensor', `holds numbers or booleans, not ${value === null ? 'null' : typeof value}`)
+    } else throw new ValueError('tensor', `holds numbers or booleans, not ${describeValue(value)}`)
   }
   visit(values, 0)
   const dtype = options.dtype ?? 'float32'
@@ -100,31 +108,55 @@ export interface FillOptions<D extends DType> {
   readonly dtype?: D
 }
 
+const fillNames = ['dtype']
+function dtypeOption<D extends DType>(operation: string, options: FillOptions<D>, otherwise: DType): DType {
+  checkNames(operation, options, fillNames)
+  if (options.dtype !== undefined) checkDType(operation, options.dtype)
+  return options.dtype ?? otherwise
+}
+
+function filled<const S extends Shape, D extends DType>(
+  operation: string,
+  shape: S,
+  value: number,
+  options: FillOptions<D>,
+): Tensor<S, D> {
+  expectNumbers(operation, 'the shape', shape)
+  expectNumber(operation, 'the value', value)
+  const dtype = dtypeOption(operation, options, 'float32')
+  return record([], () => ops.full(value, dtype, shape))
+}
+
 /** A tensor of one value. */
 export const full = <const S extends Shape, const D extends DType = 'float32'>(
   shape: S,
   value: number,
   options: FillOptions<D> = {},
-): Tensor<S, D> => record([], () => ops.full(value, options.dtype ?? 'float32', shape))
+): Tensor<S, D> => filled('full', shape, value, options)
 export const zeros = <const S extends Shape, const D extends DType = 'float32'>(
   shape: S,
   options: FillOptions<D> = {},
-): Tensor<S, D> => full(shape, 0, options)
+): Tensor<S, D> => filled('zeros', shape, 0, options)
 export const ones = <const S extends Shape, const D extends DType = 'float32'>(
   shape: S,
   options: FillOptions<D> = {},
-): Tensor<S, D> => full(shape, 1, options)
+): Tensor<S, D> => filled('ones', shape, 1, options)
 /** 0, 1, ..., length − 1 as int32, or another dtype. */
 export const arange = <const N extends number, const D extends DType = 'int32'>(
   length: N,
   options: FillOptions<D> = {},
-): Tensor<readonly [N], D> => record([], () => ops.iota(options.dtype ?? 'int32', [length], 0))
+): Tensor<readonly [N], D> => record([], () => ops.iota(dtypeOption('arange', options, 'int32'), [length], 0))
 /** Element = its index along `axis`. */
 export const iota = <const S extends Shape, const D extends DType = 'int32'>(
   shape: S,
   axis: number,
   options: FillOptions<D> = {},
-): Tensor<S, D> => record([], () => ops.iota(options.dtype ?? 'int32', shape, axis < 0 ? axis + shape.length : axis))
+): Tensor<S, D> => {
+  expectNumbers('iota', 'the shape', shape)
+  return record([], () =>
+    ops.iota(dtypeOption('iota', options, 'int32'), shape, normalizeAxis('iota', axis, shape.length)),
+  )
+}
 /** The identity matrix. */
 export const eye = <const N extends number, const D extends DType = 'float32'>(
   size: N,
@@ -133,6 +165,6 @@ export const eye = <const N extends number, const D extends DType = 'float32'>(
   record([], () =>
     ops.convert(
       ops.compare('equal', ops.iota('int32', [size, size], 0), ops.iota('int32', [size, size], 1)),
-      options.dtype ?? 'float32',
+      dtypeOption('eye', options, 'float32'),
     ),
   )

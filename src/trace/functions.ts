@@ -5,6 +5,7 @@ import type { DType } from '../base/dtype.js'
 import { ShapeError } from '../base/errors.js'
 import { normalizeAxis, type Shape } from '../base/shape.js'
 import * as ops from '../graph/ops.js'
+import { expectTensor, expectTensors } from './arguments.js'
 import { record, type Tensor } from './tensor.js'
 
 /**
@@ -17,11 +18,14 @@ export function gather<N extends Shape, R extends Shape, D extends DType>(
   x: Tensor<readonly [number, ...R], D>,
   numbers: Tensor<N, 'int32'>,
 ): Tensor<readonly [...N, ...R], D> {
+  expectTensor('gather', 'x', x)
+  expectTensor('gather', 'numbers', numbers)
   return record([x as Tensor, numbers as Tensor], (rows, which) => ops.gather(rows!, which!)) as never
 }
 
 /** Tensors end to end along an axis. */
 export function concatenate(tensors: readonly Tensor[], axis = 0): Tensor<Shape> {
+  expectTensors('concatenate', 'tensors', tensors)
   if (tensors.length === 0) throw new ShapeError('concatenate', 'given no tensors')
   return record(tensors, (...nodes) =>
     ops.concatenate(nodes, normalizeAxis('concatenate', axis, nodes[0]!.type.shape.length)),
@@ -30,6 +34,7 @@ export function concatenate(tensors: readonly Tensor[], axis = 0): Tensor<Shape>
 
 /** Tensors of one shape along a new axis. */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor<Shape> {
+  expectTensors('stack', 'tensors', tensors)
   return concatenate(
     tensors.map((tensor) => tensor.expandDims(axis)),
     axis,

@@ -2,8 +2,10 @@
  * @file Derivatives of traced functions: gradientsOf for variables within a step, grad and valueAndGrad of functions.
  * grad((x) => x.square().sum())(tensor([1, 2])) → [2, 4]
  */
-import { TraceError } from '../base/errors.js'
+import { describeValue } from '../base/describe.js'
+import { ArgumentError, TraceError } from '../base/errors.js'
 import { gradients } from '../transform/differentiate.js'
+import { expectTensor } from './arguments.js'
 import { record, Tensor } from './tensor.js'
 import { currentTrace } from './trace.js'
 import { TensorValue } from './value.js'
@@ -35,14 +37,20 @@ export function gradientsOf(error: Tensor, variables: readonly Variable[]): Tens
 export function grad<X extends Tensor, A extends readonly Tensor[]>(
   f: (x: X, ...rest: A) => Tensor,
 ): (x: X, ...rest: A) => X {
-  return (x, ...rest) => valueAndGrad(f)(x, ...rest)[1]
+  const both = valueAndGrad(f)
+  return (x, ...rest) => both(x, ...rest)[1]
 }
 
 /** The value of a scalar function, and its gradient with respect to its first argument. */
 export function valueAndGrad<X extends Tensor, A extends readonly Tensor[]>(
   f: (x: X, ...rest: A) => Tensor,
 ): (x: X, ...rest: A) => [Tensor, X] {
+  if (typeof f !== 'function')
+    throw new ArgumentError('grad', `is given ${describeValue(f)}, not a function`, {
+      hint: 'Write grad((x) => x.square().sum()).',
+    })
   return (x, ...rest) => {
+    expectTensor('grad', 'x', x)
     const trace = currentTrace()
     // Through its own reshape, x is a node of the current context that nothing else computes.
     const wrt = TensorValue.nodeOf(x)

@@ -9,6 +9,7 @@ import { type Shape, sizeOf } from '../base/shape.js'
 import type { Node } from '../graph/node.js'
 import * as ops from '../graph/ops.js'
 import { hashString } from '../numerics/threefry.js'
+import { expectNumbers } from './arguments.js'
 import { scopePath } from './scope.js'
 import { checkSeed, defaultSeed } from './seed.js'
 import { leaf, record, type Tensor } from './tensor.js'
@@ -35,6 +36,7 @@ export const sharedGenerator = (): RandomGenerator => (shared ??= new RandomGene
 
 /** uint32 words, all 32 bits random. */
 export function bits<const S extends Shape>(shape: S): Tensor<S, 'uint32'> {
+  expectNumbers('random', 'the shape', shape)
   const trace = currentTrace()
   const path = scopePath()
   const stream = (draw: number) => ops.constant(hashString(`${path}#${draw}`), 'uint32')

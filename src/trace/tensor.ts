@@ -2,12 +2,13 @@
  * @file Tensor: what users hold. An immutable value with arithmetic as methods, each recording one or a few nodes.
  * x.matmul(w).add(b).maximum(0) - numbers take the tensor's dtype; shapes broadcast by NumPy's rule.
  */
-import type { DType, TypedArray } from '../base/dtype.js'
+import { checkDType, type DType, type TypedArray } from '../base/dtype.js'
 import { ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, normalizeAxes, normalizeAxis, type Shape, sizeOf } from '../base/shape.js'
 import type { Node } from '../graph/node.js'
 import type { Direction, ReduceKind } from '../graph/op.js'
 import * as ops from '../graph/ops.js'
+import { expectNumber, expectNumbers, expectOperand, expectTensor } from './arguments.js'
 import { matmul } from './matmul.js'
 import { currentTrace, type Trace } from './trace.js'
 import { concreteNode, TensorValue } from './value.js'
@@ -56,6 +57,8 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
   }
   /** Limits values to [low, high]; the gradient outside is zero. */
   clip(low: number, high: number): Tensor<S, D> {
+    expectNumber('clip', 'low', low)
+    expectNumber('clip', 'high', high)
     if (low > high) throw new ValueError('clip', `low ${low} is above high ${high}`)
     return record([this], (x) => {
       const [l, h] = [ops.fullLike(x, low), ops.fullLike(x, high)]
@@ -153,6 +156,7 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
 
   /** The same values in another dtype; float → integer truncates and saturates. */
   cast<E extends DType>(dtype: E): Tensor<S, E> {
+    checkDType('cast', dtype)
     return record([this], (x) => ops.convert(x, dtype))
   }
   /** The same values, through which no gradient flows. */
@@ -162,6 +166,7 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
 
   /** The same elements in another shape; one size may be −1, and is then worked out. */
   reshape<const T extends Shape>(shape: T): Tensor<T, D> {
+    expectNumbers('reshape', 'the shape', shape)
     return record([this], (x) => ops.reshape(x, resolveShape(x.type.shape, shape)))
   }
   /** Axes from `from` on become one. */
@@ -171,6 +176,7 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
   }
   /** Axes in another order; without one, the last two change places. */
   transpose(permutation?: readonly number[]): Tensor<Shape, D> {
+    if (permutation !== undefined) expectNumbers('transpose', 'the permutation', permutation)
     return record([this], (x) => {
       const rank = x.type.shape.length
       if (!permutation && rank < 2)
@@ -199,10 +205,14 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
     return this.reshape(this.shape.filter((_: number, i: number) => !chosen.includes(i)))
   }
   broadcastTo<const T extends Shape>(shape: T): Tensor<T, D> {
+    expectNumbers('broadcastTo', 'the shape', shape)
     return record([this], (x) => ops.broadcastTo(x, shape))
   }
   /** Elements start ≤ i < limit along each axis; negative positions count from the end; later axes whole. */
   slice(start: readonly number[], limit: readonly number[] = [], stride: readonly number[] = []): Tensor<Shape, D> {
+    expectNumbers('slice', 'start', start)
+    expectNumbers('slice', 'limit', limit)
+    expectNumbers('slice', 'stride', stride)
     return record([this], (x) => {
       const at = (position: number, extent: number) =>
         Math.min(extent, Math.max(0, position < 0 ? position + extent : position))
@@ -218,6 +228,8 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
   }
   /** Adds elements of `value` before and after along each axis. */
   pad(low: readonly number[], high: readonly number[], value = 0): Tensor<Shape, D> {
+    expectNumbers('pad', 'low', low)
+    expectNumbers('pad', 'high', high)
     return record([this], (x) => ops.pad(x, low, high, value))
   }
   reverse(axes?: Axes): Tensor<S, D> {
@@ -279,6 +291,7 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
 
   /** Matrix product over the last two axes, leading axes broadcast; a vector is a row on the left, a column on the right. */
   matmul(other: Tensor): Tensor<Shape, D> {
+    expectTensor('matmul', 'the other matrix', other)
     return record([this, other], matmul)
   }
   /** int32 or uint32 class numbers → float32 rows with a 1 at that place, `classes` wide; out of range: all zeros. */
@@ -294,11 +307,13 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
     return record([this], (x) => ops.unary(op, x))
   }
   #binary<B extends Tensor | number>(op: Parameters<typeof ops.binary>[0], other: B): Tensor<Combined<S, B>, D> {
+    expectOperand(op, 'the other operand', other)
     return typeof other === 'number'
       ? record([this], (x) => ops.binary(op, x, ops.fullLike(x, other)))
       : record([this, other], (x, y) => ops.binary(op, x, y))
   }
   #compare<B extends Tensor | number>(direction: Direction, other: B): Tensor<Combined<S, B>, 'bool'> {
+    expectOperand(direction, 'the other operand', other)
     return typeof other === 'number'
       ? record([this], (x) => ops.compare(direction, x, ops.fullLike(x, other)))
       : record([this, other], (x, y) => ops.compare(direction, x, y))
@@ -318,6 +333,9 @@ export function where<A extends Tensor | number, B extends Tensor | number>(
   whereTrue: A,
   whereFalse: B,
 ): A extends Tensor ? A : B extends Tensor ? B : Tensor {
+  expectTensor('where', 'mask', mask)
+  expectOperand('where', 'whereTrue', whereTrue)
+  expectOperand('where', 'whereFalse', whereFalse)
   const operands = [whereTrue, whereFalse].filter((x): x is A & Tensor => typeof x !== 'number')
   const dtype = operands[0]?.dtype ?? 'float32'
   return record([mask, ...operands], (m, ...given) => {

@@ -2,8 +2,10 @@
  * @file What a tensor is, without its arithmetic: a node of a trace, or of the graph recorded lazily outside traces,
  * which reading compiles and runs. tensor.ts adds the methods.
  */
+
+import { describeValue } from '../base/describe.js'
 import type { DType, TypedArray } from '../base/dtype.js'
-import { ShapeError, TraceError } from '../base/errors.js'
+import { ArgumentError, ShapeError, TraceError } from '../base/errors.js'
 import { formatShape, type Shape, sizeOf } from '../base/shape.js'
 import { type Graph, input, type Node, topological } from '../graph/node.js'
 import { currentTrace, type Trace } from './trace.js'
@@ -105,6 +107,7 @@ export class TensorValue<out S extends Shape = any, out D extends DType = any> {
 
   /** For the library: the node in the context that is current, lifting concrete tensors into the trace. */
   static nodeOf(tensor: TensorValue): Node {
+    if (!isTensor(tensor)) throw noTensor(tensor)
     const trace = currentTrace()
     return trace ? liftInto(trace, tensor) : tensor.#lazyNode()
   }
@@ -146,6 +149,28 @@ export class TensorValue<out S extends Shape = any, out D extends DType = any> {
   }
 }
 
+export const isTensor = (value: unknown): value is TensorValue => value instanceof TensorValue
+
+/** Where whoever asks does not know what the argument is called. */
+const noTensor = (value: unknown): ArgumentError =>
+  new ArgumentError('tensor', `there is ${describeValue(value)} where a tensor is needed`, {
+    hint: tensorCure(value, 'values'),
+  })
+
+/** How to make a tensor of it; `what` is what it is called where it was given. */
+export function tensorCure(value: unknown, what: string): string {
+  const name = /^[\w$.[\]]+$/.test(what) ? what : typeof value === 'number' ? String(value) : 'values'
+  if (value instanceof Promise) return 'Await it first.'
+  if (typeof value === 'function') return 'Call it, and give what it returns.'
+  if (ArrayBuffer.isView(value)) return `Make one: tensor(${name}, { shape: [...] }).`
+  if (Array.isArray(value) || typeof value === 'number' || typeof value === 'boolean')
+    return value === true || value === false
+      ? `Make one: tensor(${name}, { dtype: 'bool' }).`
+      : `Make one: tensor(${name}).`
+  if (describeValue(value) === 'a Variable') return 'Take its value: .value.'
+  return 'Make one by tensor([...]).'
+}
+
 function leafNode(data: TypedArray, shape: Shape, dtype: DType): Node {
   const node = input(dtype, shape)
   leafData.set(node, data)
@@ -171,4 +196,7 @@ export function liftInto(trace: Trace, tensor: TensorValue): Node {
 }
 
 /** The values, computed now if need be. Not a copy. */
-export const evaluateTensor = (tensor: TensorValue): TypedArray => TensorValue.evaluate([tensor])[0]!
+export const evaluateTensor = (tensor: TensorValue): TypedArray => {
+  if (!isTensor(tensor)) throw noTensor(tensor)
+  return TensorValue.evaluate([tensor])[0]!
+}

@@ -7,8 +7,10 @@
 import type { DType, TypedArray } from '../base/dtype.js'
 import { allocate } from '../base/dtype.js'
 import { ShapeError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
 import { formatShape, type Shape, sameShape, sizeOf } from '../base/shape.js'
 import { Storage } from '../base/storage.js'
+import { expectTensor } from './arguments.js'
 import { scopePath } from './scope.js'
 import { defaultSeed } from './seed.js'
 import { leaf, Tensor } from './tensor.js'
@@ -68,6 +70,7 @@ export class Variable<S extends Shape = any, D extends DType = any> {
 
   /** Replaces the value: at the end of the step when traced, at once outside. */
   assign(value: Tensor): void {
+    expectTensor('assign', 'the value', value)
     if (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype)
       throw new ShapeError(
         'assign',
@@ -84,6 +87,8 @@ export function variable<S extends Shape, D extends DType>(
   initial: Tensor<S, D>,
   options: { trainable?: boolean } = {},
 ): Variable<S, D> {
+  expectTensor('variable', 'the initial value', initial)
+  checkNames('variable', options, ['trainable'])
   const data = evaluateTensor(initial)
   return new Variable(initial.shape, initial.dtype, () => data.slice() as TypedArray, options.trainable ?? false)
 }

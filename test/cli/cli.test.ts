@@ -18,9 +18,12 @@ interface Outcome {
 }
 
 /** Runs gradus in the test's folder. */
-function gradus(args: readonly string[]): Promise<Outcome> {
+function gradus(args: readonly string[], variables: Readonly<Record<string, string>> = {}): Promise<Outcome> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [main, ...args], { cwd: folder, env: { ...process.env, NO_COLOR: '1' } })
+    const child = spawn(process.execPath, [main, ...args], {
+      cwd: folder,
+      env: { ...process.env, NO_COLOR: '1', ...variables },
+    })
     let [out, err] = ['', '']
     child.stdout.on('data', (data) => {
       out += data
@@ -303,6 +306,27 @@ describe('what is wrong is said, with an exit code, and nothing is left behind',
     expect([outcome.code, outcome.out]).toEqual([code, ''])
     expect(runs()).toEqual(before)
     expect(files('used')).toEqual(['mine.txt'])
+  })
+
+  test.each<[Record<string, string>, RegExp]>([
+    [{ GRADUS_ENGINE: 'nativ' }, /GRADUS_ENGINE is 'nativ', which is no engine; did you mean 'native'/],
+    [{ GRADUS_THREADS: '1.5' }, /GRADUS_THREADS is '1\.5', not a whole number from 1 to 64/],
+    [{ GRADUS_NUMERICS: 'fast' }, /GRADUS_NUMERICS is 'fast', not fused or portable/],
+    [{ GRADUS_DEBUG: 'all' }, /GRADUS_DEBUG is 'all', not a whole number from 0 to 5/],
+    [{ GRADUS_ENGINE: 'native', CC: '/nowhere/cc' }, /CC names a C compiler that does not run \(\/nowhere\/cc: /],
+    [{ GRADUS_ENGINE: 'native', GRADUS_CACHE: '/proc/x/y' }, /GRADUS_CACHE is \/proc\/x\/y, which cannot be made/],
+  ])('a wrong environment %o: one line, exit code 2', async (variables, message) => {
+    const before = files('.')
+    const { code, out, err } = await gradus(['train', 'class.csv', '-t', 'answer', ...quick], variables)
+    expect(err).toMatch(message)
+    expect([code, out, lines(err).length]).toEqual([2, '', 1])
+    expect(files('.')).toEqual(before)
+  })
+
+  test('a folder that cannot be made: an error, not a wait without end', async () => {
+    const { code, err } = await gradus(['train', 'class.csv', '-t', 'answer', '--output', '/proc/x/y', ...quick])
+    expect(err).toMatch(/^gradus: cannot write \/proc\/x\/y: the folder does not exist\n$/)
+    expect(code).toBe(1)
   })
 
   test('with --json an error is an object too', async () => {

@@ -6,7 +6,7 @@
  */
 import { afterAll, describe, expect, test } from 'vitest'
 import type { TypedArray } from '../../src/base/dtype.js'
-import { numericsMode } from '../../src/compile.js'
+import { numericsMode } from '../../src/settings.js'
 import { missing, ownCache, targets } from '../native/harness.js'
 import {
   byEngine,

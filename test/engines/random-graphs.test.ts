@@ -3,9 +3,10 @@
  * GRAPHS=5000 SEED=1 npx vitest run test/engines/random-graphs.test.ts is the soak.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { compileGraph, numericsMode } from '../../src/compile.js'
+import { compileGraph } from '../../src/compile.js'
 import { interpret } from '../../src/graph/interpret.js'
 import { leastFreed } from '../../src/lower/order.js'
+import { numericsMode } from '../../src/settings.js'
 import { randomGraph, reproducer } from '../graph/random-graph.js'
 import { sameBits } from '../support/bits.js'
 

@@ -3,7 +3,7 @@
  * the same bits. A few seconds here; `npm run soak:engines` is an hour, or `-- minutes seed`.
  */
 import { afterAll, expect, test } from 'vitest'
-import { numericsMode } from '../../src/compile.js'
+import { numericsMode } from '../../src/settings.js'
 import { generator } from '../emit/harness.js'
 import { reproducer } from '../graph/random-graph.js'
 import { missing, ownCache, targets } from '../native/harness.js'

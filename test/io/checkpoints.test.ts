@@ -70,6 +70,6 @@ describe('names', () => {
     await expect(load(to, file(), { rename: () => 'fc.weight' })).rejects.toThrow(
       /two of its tensors are renamed 'fc.weight'/,
     )
-    await expect(load(to, file(), { prefx: '' } as object)).rejects.toThrow(/load: has no option 'prefx'/)
+    await expect(load(to, file(), { prefx: '' } as object)).rejects.toThrow(/load: there is no option 'prefx'/)
   })
 })

@@ -70,7 +70,7 @@ test('without a compiler: an error by name; auto runs WebAssembly', () => {
 
 test('an engine that does not exist is refused', () => {
   vi.stubEnv('GRADUS_ENGINE', 'nativ')
-  expect(() => run()).toThrow(/there is no engine nativ. Choose wasm, native, interpreter, auto/)
+  expect(() => run()).toThrow(/GRADUS_ENGINE is 'nativ', which is no engine.*Choose wasm, native, interpreter, auto/)
 })
 
 describe.skipIf(missing() !== undefined)('with a compiler', () => {
