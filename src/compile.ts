@@ -34,6 +34,8 @@ import { type CompileSettings, type EngineName, engineName, numericsMode, thread
 import { formFma } from './transform/fma.js'
 import { simplify } from './transform/simplify.js'
 
+export { type CompileSettings, type EngineName, numericsMode }
+
 /** What the passes work on; each fills in or replaces a part. */
 interface Compilation {
   graph: Graph
