@@ -40,7 +40,8 @@ export {
   windows,
 } from './trace/convolution.js'
 export { arange, eye, full, iota, ones, tensor, zeros } from './trace/creation.js'
-export { concatenate, gather, stack } from './trace/functions.js'
+export { einsum } from './trace/einsum.js'
+export { concatenate, gather, scatterAdd, stack, stopGradient } from './trace/functions.js'
 export { grad, valueAndGrad } from './trace/grad.js'
 export {
   type AveragePoolOptions,

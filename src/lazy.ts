@@ -39,11 +39,14 @@ function interned(graph: Graph): { outputs: Node[] } {
         node,
         node.op === 'input'
           ? node
-          : make(
-              node.op,
-              node.operands.map((operand) => replaced.get(operand)!),
-              node.attrs as OpAttrs[typeof node.op],
-            ),
+          : // Differentiation is over: rules, which have names of their own, would make equal graphs different.
+            node.op === 'custom'
+            ? replaced.get(node.operands[0]!)!
+            : make(
+                node.op,
+                node.operands.map((operand) => replaced.get(operand)!),
+                node.attrs as OpAttrs[typeof node.op],
+              ),
       )
     return { outputs: graph.outputs.map((node) => replaced.get(node)!) }
   })

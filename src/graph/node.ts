@@ -74,13 +74,29 @@ export function withTable<T>(next: NodeTable | undefined, f: () => T): T {
   }
 }
 
+/** Sets that take in every node made now. */
+const watching: Set<Node>[] = []
+
+/** What `f` returns, and the nodes that were made meanwhile and not known before. */
+export function withMade<T>(f: () => T): { result: T; made: ReadonlySet<Node> } {
+  const made = new Set<Node>()
+  watching.push(made)
+  try {
+    return { result: f(), made }
+  } finally {
+    watching.splice(watching.indexOf(made), 1)
+  }
+}
+
 export function make<O extends Op>(op: O, operands: readonly Node[], attrs: OpAttrs[O]): Node<O> {
   const type = typeRules[op](
     operands.map((operand) => operand.type),
     attrs,
   )
   const node: Node = { op, operands, attrs, type } as Node
-  return (table ? table.intern(node) : node) as Node<O>
+  const known = table ? table.intern(node) : node
+  if (known === node) for (const made of watching) made.add(node)
+  return known as Node<O>
 }
 
 /** A fresh leaf, to be bound when the program runs. */

@@ -56,6 +56,8 @@ export interface Fused {
   readonly groups: readonly Group[]
   /** Numbers of nodes in topological order; they name buffers and order everything. */
   readonly ids: ReadonlyMap<Node, number>
+  /** What must have run before a group because of barriers, though it reads nothing of it. */
+  readonly after: ReadonlyMap<Group, ReadonlySet<Group>>
 }
 
 /** `updates`: the outputs that replace Variables; they are computed as late as possible, when the old values are done with. */
@@ -65,12 +67,13 @@ export function fuse(original: Graph, updates: ReadonlySet<number>): Fused {
   const ids = new Map(order.map((node, i) => [node, i]))
   for (const node of graph.inputs) if (!ids.has(node)) ids.set(node, ids.size)
   const stored = chooseStored(graph)
+  const hasBarriers = order.some((node) => isOp(node, 'barrier'))
   for (;;) {
     try {
       const units = order
         .filter((node) => stored.has(node) && node.op !== 'input')
-        .map((node) => makeUnit(node, stored, ids))
-      return { graph, groups: group(units, graph, updates), ids }
+        .map((node) => ({ ...makeUnit(node, stored, ids), after: hasBarriers ? waitsOf(node, stored) : [] }))
+      return { graph, ...group(units, graph, updates), ids }
     } catch (error) {
       if (!(error instanceof MustStore) || stored.has(error.node)) throw error
       stored.add(error.node)
@@ -83,9 +86,11 @@ interface Unit {
   readonly stages: readonly Stage[]
   readonly contraction?: Contraction
   readonly reads: readonly Access[]
+  /** Stored nodes that barriers in it wait for. */
+  readonly after: readonly Node[]
 }
 
-function makeUnit(root: Node, stored: ReadonlySet<Node>, ids: ReadonlyMap<Node, number>): Unit {
+function makeUnit(root: Node, stored: ReadonlySet<Node>, ids: ReadonlyMap<Node, number>): Omit<Unit, 'after'> {
   const has = (node: Node) => stored.has(node)
   if (isOp(root, 'contract')) {
     const contraction = contractionOf(root, has, ids)
@@ -107,20 +112,56 @@ export const accesses = (stage: Stage): Access[] =>
 /** Each may be a buffer, and so a parameter of the kernel, of which WebAssembly's engines take a thousand at most. */
 const mostNodes = 100
 
-function group(units: readonly Unit[], graph: Graph, updates: ReadonlySet<number>): Group[] {
+function group(
+  units: readonly Unit[],
+  graph: Graph,
+  updates: ReadonlySet<number>,
+): { groups: Group[]; after: Map<Group, Set<Group>> } {
+  const after = new Map<Group, Set<Group>>()
   const groups: Group[] = []
   const place = new Map<Node, number>()
   const touched = new Map<Group, Set<Node>>()
   for (const unit of withUpdatesLast(units, graph, updates)) {
     let earliest = 0
     for (const read of unit.reads) earliest = Math.max(earliest, place.get(read.node) ?? 0)
+    for (const node of unit.after) earliest = Math.max(earliest, place.get(node) ?? 0)
     const at = findHome(unit, groups, earliest, (group) => (touched.get(group)?.size ?? 0) <= mostNodes)
     place.set(unit.root, at)
     const nodes = touched.get(groups[at]!) ?? new Set<Node>()
     touched.set(groups[at]!, nodes.add(unit.root))
     for (const read of unit.reads) nodes.add(read.node)
+    const before = unit.after.flatMap((node) => (place.has(node) ? [groups[place.get(node)!]!] : []))
+    if (before.length > 0) after.set(groups[at]!, new Set([...(after.get(groups[at]!) ?? []), ...before]))
   }
-  return groups
+  return { groups, after }
+}
+
+/** The stored nodes that must be there before a unit may run: those below what the barriers in it wait for. */
+function waitsOf(root: Node, stored: ReadonlySet<Node>): Node[] {
+  const found = new Set<Node>()
+  const walk = (starts: readonly Node[], visit: (node: Node) => readonly Node[]) => {
+    const seen = new Set<Node>()
+    const stack = [...starts]
+    while (stack.length > 0) {
+      const node = stack.pop()!
+      if (seen.has(node)) continue
+      seen.add(node)
+      stack.push(...visit(node))
+    }
+  }
+  const awaited: Node[] = []
+  walk([root], (node) => {
+    if (node !== root && stored.has(node)) return []
+    if (!isOp(node, 'barrier')) return node.operands
+    awaited.push(...node.operands.slice(1))
+    return [node.operands[0]!]
+  })
+  walk(awaited, (node) => {
+    if (!stored.has(node)) return node.operands
+    found.add(node)
+    return []
+  })
+  return [...found]
 }
 
 /** Stages of updates that nothing but updates needs move to the end; otherwise the order is kept. */
@@ -129,9 +170,10 @@ function withUpdatesLast(units: readonly Unit[], graph: Graph, updates: Readonly
   const results = new Set(graph.outputs.filter((_, i) => !updates.has(i)))
   const early = new Set<Node>()
   for (let i = units.length - 1; i >= 0; i--) {
-    const { root, reads } = units[i]!
+    const { root, reads, after } = units[i]!
     if (updated.has(root) && !results.has(root) && !early.has(root)) continue
     for (const read of reads) early.add(read.node)
+    for (const node of after) early.add(node)
   }
   const late = (unit: Unit) => updated.has(unit.root) && !results.has(unit.root) && !early.has(unit.root)
   return [...units.filter((unit) => !late(unit)), ...units.filter(late)]

@@ -12,6 +12,8 @@ export interface Joinable<O> {
   readonly owners: readonly O[]
   /** Whether it may be joined with others at all: loops without scratch or a tile of their own. */
   readonly plain: boolean
+  /** Launches that must have run before it though it reads nothing of theirs. */
+  after?: readonly Joinable<O>[]
 }
 
 /** Launches that touch no more than this may move up to where their like stands; larger ones join their neighbour. */
@@ -37,6 +39,7 @@ export function joinIndependent<O>(launches: readonly Joinable<O>[], placeOf: (o
   const conflict = (a: Joinable<O>, b: Joinable<O>): boolean => {
     const [x, y] = [touch(a), touch(b)]
     const meets = (one: ReadonlySet<unknown>, other: ReadonlySet<unknown>) => [...one].some((place) => other.has(place))
+    if (a.after?.includes(b) || b.after?.includes(a)) return true
     return meets(x.writes, y.writes) || meets(x.writes, y.reads) || meets(x.reads, y.writes)
   }
   for (const launch of launches) {

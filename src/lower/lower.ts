@@ -23,6 +23,8 @@ export interface LoweredGraph {
   readonly updates: Updates
   readonly groups: readonly Group[]
   readonly launches: readonly Lowered[]
+  /** Of each launch, those that must have run before it though it reads nothing of theirs. */
+  readonly after: readonly (readonly number[])[]
   readonly ids: ReadonlyMap<Node, number>
   readonly target: Target
 }
@@ -31,7 +33,9 @@ export function lower(graph: Graph, updates: Updates, mode: NumericsMode, target
   const fused = fuse(separateOutputs(graph, updates), new Set(updates.keys()))
   const context: LowerContext = { mode, target, ids: fused.ids, needsMemory: memoryNeeds(fused) }
   const launches = fused.groups.map((group) => lowerGroup(group, context))
-  return { graph: fused.graph, updates, groups: fused.groups, launches, ids: fused.ids, target }
+  const { groups } = fused
+  const after = groups.map((group) => [...(fused.after.get(group) ?? [])].map((other) => groups.indexOf(other)))
+  return { graph: fused.graph, updates, groups, launches, after, ids: fused.ids, target }
 }
 
 /** What a variable or result is copied from must be a node of its own where that is an input, or shared by two. */

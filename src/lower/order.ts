@@ -13,6 +13,8 @@ export interface Orderable<O> {
   readonly kernel: { readonly buffers: readonly Pick<Buffer, 'access'>[] }
   /** Of each buffer. */
   readonly owners: readonly O[]
+  /** Launches that come before it in any case. */
+  readonly after?: readonly unknown[]
 }
 
 export interface Memory<O> {
@@ -73,7 +75,9 @@ function dependences<O>(
 ): { followers: ReadonlySet<number>[]; waiting: number[] } {
   const followers = launches.map(() => new Set<number>())
   const touched = new Map<O, { writer: number; readers: number[] }>()
-  launches.forEach(({ kernel, owners }, i) => {
+  const indices = new Map<unknown, number>(launches.map((launch, i) => [launch, i]))
+  launches.forEach(({ kernel, owners, after = [] }, i) => {
+    for (const launch of after) followers[indices.get(launch)!]!.add(i)
     owners.forEach((owner, b) => {
       const place = placeOf(owner)
       const last = touched.get(place) ?? { writer: -1, readers: [] }

@@ -51,7 +51,7 @@ const alignment = 64
  * `least`: what is worth sharing among threads.
  */
 export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, least?: Least): Plan {
-  const { graph, groups, updates, launches: bare } = lowered
+  const { graph, groups, updates, launches: bare, after } = lowered
   const inPlace = updatesInPlace(lowered)
   const kernels: Kernel[] = []
   // Kernels are compared by text, but only those that might be equal.
@@ -76,6 +76,10 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
     owners: launch.arguments.map((argument) => (argument.kind === 'node' ? argument.node : argument)),
     plain: groups[i]!.kind === 'loops' || groups[i]!.kind === 'columns',
   }))
+  after.forEach((list, i) => {
+    const before = list.filter((j) => j !== i).map((j) => separate[j]!)
+    if (before.length > 0) separate[i]!.after = before
+  })
   for (const [output, input] of updates) {
     const node = graph.outputs[output]!
     if (inPlace.has(node)) continue

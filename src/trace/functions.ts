@@ -23,6 +23,24 @@ export function gather<N extends Shape, R extends Shape, D extends DType>(
   return record([x as Tensor, numbers as Tensor], (rows, which) => ops.gather(rows!, which!)) as never
 }
 
+/**
+ * x with rows added to: updates [...batch, ...rest] are added to the rows of x [n, ...rest] that int32 numbers [...batch] name,
+ * one after another in ascending order, so that a row named twice gets both. Numbers are clamped to 0..n − 1, as those of
+ * `gather`, whose transpose this is. As torch.Tensor.index_add along the first axis.
+ * Throws for x without rows, numbers that are not int32, and updates of another shape or dtype.
+ * Example: scatterAdd(zeros([3]), tensor(Int32Array.of(0, 2, 0)), tensor([1, 2, 3])) is [4, 0, 2]
+ */
+export function scatterAdd<S extends Shape, D extends DType>(
+  x: Tensor<S, D>,
+  numbers: Tensor<Shape, 'int32'>,
+  updates: Tensor<Shape, D>,
+): Tensor<S, D> {
+  return record([x, numbers, updates], (rows, which, more) => ops.scatterAdd(rows!, which!, more!))
+}
+
+/** The same values, through which no gradient flows; `x.detach()`. */
+export const stopGradient = <S extends Shape, D extends DType>(x: Tensor<S, D>): Tensor<S, D> => x.detach()
+
 /** Tensors end to end along an axis. */
 export function concatenate(tensors: readonly Tensor[], axis = 0): Tensor<Shape> {
   expectTensors('concatenate', 'tensors', tensors)

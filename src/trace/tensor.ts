@@ -10,6 +10,16 @@ import type { Direction, ReduceKind } from '../graph/op.js'
 import * as ops from '../graph/ops.js'
 import { expectNumber, expectNumbers, expectOperand, expectTensor } from './arguments.js'
 import { matmul } from './matmul.js'
+import {
+  argsort,
+  type CumulativeOptions,
+  cumsum,
+  extremePlace,
+  type SortOptions,
+  type TopKOptions,
+  takeAlongAxis,
+  topPlaces,
+} from './ordering.js'
 import { currentTrace, type Trace } from './trace.js'
 import { concreteNode, TensorValue } from './value.js'
 
@@ -269,16 +279,44 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
   }
   /** Index of the greatest element along an axis, the first among equals, as int32. */
   argmax(axis = -1): Tensor<Shape, 'int32'> {
-    return record([this], (x) => {
-      const along = normalizeAxis('argmax', axis, x.type.shape.length)
-      const best = ops.reduce('maximum', x, [along])
-      const kept = ops.reshape(best, ops.keptShape(x.type.shape, [along]))
-      const at = ops.iota('int32', x.type.shape, along)
-      const none = ops.full(x.type.shape[along]!, 'int32', x.type.shape)
-      return ops.reduce('minimum', ops.select(ops.compare('equal', x, ops.broadcastTo(kept, x.type.shape)), at, none), [
-        along,
-      ])
-    })
+    return record([this], (x) => extremePlace('maximum', x, axis))
+  }
+  /** Index of the least element along an axis, the first among equals, as int32. */
+  argmin(axis = -1): Tensor<Shape, 'int32'> {
+    return record([this], (x) => extremePlace('minimum', x, axis))
+  }
+  /**
+   * Sums along an axis from its beginning: yₖ = x₀ + … + xₖ, one after another. `reverse` sums from the end, `exclusive`
+   * leaves xₖ out. Not for uint8 and bool; cast them first.
+   */
+  cumsum(axis: number, options: CumulativeOptions = {}): Tensor<S, D> {
+    return record([this], (x) => cumsum(x, axis, options))
+  }
+  /**
+   * The elements along an axis in ascending order, or descending: stable, and NaN counts as the greatest, as in
+   * torch.sort(stable=True). Gradients go where the elements came from. n log n, whatever the values.
+   */
+  sort(axis = -1, options: SortOptions = {}): Tensor<S, D> {
+    return record([this], (x) => takeAlongAxis(x, argsort(x, axis, options), axis))
+  }
+  /** The places of the elements in ascending order along an axis, or descending, as `sort` has them. */
+  argsort(axis = -1, options: SortOptions = {}): Tensor<S, 'int32'> {
+    return record([this], (x) => argsort(x, axis, options))
+  }
+  /**
+   * The k greatest elements along an axis (the last unless said otherwise), greatest first, and their places as int32; the
+   * least, least first, where `largest` is false. Equal elements come in their order.
+   */
+  topK(k: number, options: TopKOptions = {}): { values: Tensor<Shape, D>; indices: Tensor<Shape, 'int32'> } {
+    const indices = record<Shape, 'int32'>([this], (x) => topPlaces(x, k, options))
+    return { values: this.takeAlongAxis(indices, options.axis), indices }
+  }
+  /**
+   * Along an axis the elements of these int32 numbers: y[i, j] = x[i, indices[i, j]] for the last of two axes. Other axes
+   * have equal sizes, or 1. Numbers are clamped to 0..n − 1. As torch.take_along_dim; a gradient adds up what was taken.
+   */
+  takeAlongAxis(indices: Tensor, axis = -1): Tensor<Shape, D> {
+    return record([this, indices], (x, numbers) => takeAlongAxis(x, numbers, axis))
   }
   /** log Σ eˣ along axes, by subtracting the maximum: right for values of any size. */
   logSumExp(axes?: Axes, options: ReduceOptions = {}): Tensor<Shape, D> {
