@@ -40,6 +40,10 @@ export interface OptimizerCase {
   readonly name: string
   readonly counterpart: string
   readonly make: Make
+  /** The parameters there are, where not all of the fixture's. */
+  readonly only?: readonly string[]
+  /** An average of the parameters, which is then what `after` has. */
+  readonly average?: { readonly optim: string; readonly options: object }
   /** All parameters after each update. */
   readonly after: readonly ByPath[]
 }
@@ -56,6 +60,16 @@ export interface ScheduleCase {
   readonly counterpart: string
   readonly make: Make
   /** Of steps 0, 1, ... */
+  readonly rates: readonly number[]
+}
+
+export interface PlateauCase {
+  readonly row: string
+  readonly name: string
+  readonly counterpart: string
+  readonly options: object
+  readonly scores: readonly number[]
+  /** After each score. */
   readonly rates: readonly number[]
 }
 
@@ -83,7 +97,8 @@ export const families: readonly string[] = readdirSync(folder)
 export const functionCases = (family: string): readonly FunctionCase[] =>
   read<{ cases: FunctionCase[] }>(`${family}.json`).cases
 export const optimizers = (): OptimizerFixture => read('optimizers.json')
-export const schedules = (): readonly ScheduleCase[] => read<{ cases: ScheduleCase[] }>('schedules.json').cases
+export const schedules = (): { readonly cases: readonly ScheduleCase[]; readonly plateaus: readonly PlateauCase[] } =>
+  read('schedules.json')
 
 const namespaces: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   nn,
@@ -103,6 +118,7 @@ export function exported(row: string): unknown {
 export function build(make: unknown, dtype: 'float32' | 'float64'): unknown {
   if (Array.isArray(make)) return make.map((one) => build(one, dtype))
   if (typeof make !== 'object' || make === null) return make
+  if ('pattern' in make) return new RegExp(String(make.pattern))
   const within = (part: object) => Object.fromEntries(Object.entries(part).map(([k, v]) => [k, build(v, dtype)]))
   const call = make as Make
   if (call.chain) {

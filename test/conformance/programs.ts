@@ -4,9 +4,9 @@
  * second ones; that of an optimizer gives all parameters after a step.
  */
 import type { TypedArray } from '../../src/base/dtype.js'
-import { Tensor, tensor, type Variable, variable } from '../../src/index.js'
+import { type optim, Tensor, tensor, type Variable, variable } from '../../src/index.js'
 import { initialize, parameters, state } from '../../src/nn/module.js'
-import type { Optimizer, OptimizerSpec } from '../../src/optim/optimizer.js'
+import type { OptimizerSpec } from '../../src/optim/optimizer.js'
 import { gradientsOf } from '../../src/trace/grad.js'
 import { RandomGenerator } from '../../src/trace/random.js'
 import { Trace } from '../../src/trace/trace.js'
@@ -118,34 +118,36 @@ function tensorOf({ shape, dtype, data }: Values, float: Float): Tensor {
   return tensor(data.map(Number), { shape, dtype: as[dtype!] }) as Tensor
 }
 
-/** The program of an optimizer: given gradients, parameters after each step. */
+/** The program of an optimizer: given gradients, parameters (or their averages) after each step. */
 export function optimizerProgram(c: OptimizerCase, fixture: OptimizerFixture, dtype: Float): Program {
-  return stepProgram(
-    `${c.row}, ${c.name}, ${dtype}`,
-    new Map(
-      Object.entries(fixture.start).map(([name, values]) => [
-        name,
-        variable(tensorOf(values, dtype), { trainable: true }),
-      ]),
-    ),
-    build(c.make, dtype) as OptimizerSpec,
-    fixture.steps,
-    c.after,
+  const names = c.only ?? Object.keys(fixture.start)
+  const held = new Map(
+    names.map((name) => [name, variable(tensorOf(fixture.start[name]!, dtype), { trainable: true })]),
   )
+  const spec = build(c.make, dtype) as OptimizerSpec
+  const average = c.average && (exported(`optim.${c.average.optim}`) as Averaging)(held, c.average.options)
+  return stepProgram(`${c.row}, ${c.name}, ${dtype}`, held, spec, fixture.steps, c.after, average)
 }
+type Averaging = (source: ReadonlyMap<string, Variable>, options: object) => optim.ParameterAverage
 
+type Numbers = readonly Readonly<Record<string, readonly number[]>>[]
+
+/** `after`: what the parameters are after each step, or their averages. */
 export function stepProgram(
   label: string,
   held: ReadonlyMap<string, Variable>,
   spec: OptimizerSpec,
-  gradients: readonly Readonly<Record<string, readonly number[]>>[],
-  after: readonly Readonly<Record<string, readonly number[]>>[],
+  gradients: Numbers,
+  after: Numbers,
+  average?: optim.ParameterAverage,
 ): Program {
-  const optimizer: Optimizer = spec.init(held)
+  const optimizer = spec.init(held)
   const trace = new Trace({ training: true, random: new RandomGenerator(11) })
   const traced = trace.record(() => {
-    optimizer.update(new Map([...held.values()].map((v) => [v, new Tensor(trace.argument(v.dtype, v.shape), trace)])))
-    return [...held.values()].map((v) => TensorValue.nodeOf(v.value))
+    const given = new Map([...held.values()].map((v) => [v, new Tensor(trace.argument(v.dtype, v.shape), trace)]))
+    const changed = optimizer.update(given)
+    average?.update(changed)
+    return [...(average?.variables ?? held).values()].map((v) => TensorValue.nodeOf(v.value))
   })
   const names = [...held.keys()]
   const array = held.values().next().value!.dtype === 'float64' ? Float64Array : Float32Array

@@ -16,6 +16,7 @@ const others: Readonly<Record<string, string>> = {
   'optim.Optimizer': 'what an optimizer is once it knows its parameters: every row of optimizers has one',
   'optim.optimizer': 'makes an optimizer of its parts: the rows of parts use it',
   'optim.chain': 'puts parts one after another: the rows of parts use it',
+  'optim.ParameterAverage': 'what averages are: the rows of both kinds have one',
   'optim.notBias': 'chooses parameters',
   'optim.learningRateAt': 'the rate of a step: the rows of schedules use it',
   'optim.schedules.learningRateAt': 'the same function',
@@ -25,11 +26,15 @@ const others: Readonly<Record<string, string>> = {
 const waiting: Readonly<Record<string, string>> = {}
 
 const spaces = { nn, loss, optim, 'optim.schedules': optim.schedules }
-const names = Object.entries(spaces).flatMap(([space, content]) =>
-  Object.entries(content)
-    .flatMap(([name, value]) => (typeof value === 'function' ? [`${space}.${name}`] : []))
-    .sort(),
-)
+/** A schedule that is told scores stands beside `fit`, not in a namespace. */
+const elsewhere = ['reduceOnPlateau']
+const names = Object.entries(spaces)
+  .flatMap(([space, content]) =>
+    Object.entries(content)
+      .flatMap(([name, value]) => (typeof value === 'function' ? [`${space}.${name}`] : []))
+      .sort(),
+  )
+  .concat(elsewhere)
 
 interface Entry {
   readonly row: string
@@ -40,7 +45,10 @@ interface Entry {
 }
 const all = [
   ...families.flatMap(functionCases).map((c) => ({ ...c, isFunction: true as const })),
-  ...[...optimizers().cases, ...schedules()].map((c) => ({ ...c, isFunction: false as const })),
+  ...[...optimizers().cases, ...schedules().cases, ...schedules().plateaus].map((c) => ({
+    ...c,
+    isFunction: false as const,
+  })),
 ]
 const entries = new Map<string, Entry>()
 for (const row of new Set(all.map((c) => c.row))) {
