@@ -150,4 +150,60 @@ export const trainings: readonly Training[] = [
     target: 17,
     held: 50,
   }),
+  training({
+    name: 'W4: convolutions, padded and strided, max pooling, Adam',
+    net: () =>
+      nn.sequential(
+        nn.conv2d(2, 5, 3, { padding: 1 }),
+        nn.relu,
+        nn.maxPool2d(2),
+        nn.conv2d(5, 19, [3, 2], { stride: [2, 1] }),
+        nn.relu,
+        nn.flatten(),
+        nn.linear(19 * 3, 10),
+      ),
+    loss: loss.crossEntropy as never,
+    optimizer: optim.adam({ learningRate: 0.001 }),
+    input: [3, 2, 7, 9],
+    target: 10,
+  }),
+  training({
+    name: 'depthwise, dilated, k over one segment, overlapping pools, momentum',
+    net: () =>
+      nn.sequential(
+        nn.conv2d(33, 33, 2, { groups: 33, padding: 'same' }),
+        nn.maxPool2d([2, 3], { stride: 1, padding: [0, 1] }),
+        nn.conv2d(33, 5, 4, { padding: [3, 2], dilation: [2, 1] }),
+        nn.averagePool2d(3, { stride: 2, padding: 1, countIncludePad: false }),
+        nn.gelu,
+        nn.globalAveragePool2d(),
+        nn.linear(5, 5),
+      ),
+    loss: loss.crossEntropy as never,
+    optimizer: optim.momentum({ learningRate: 0.05 }),
+    input: [2, 33, 5, 4],
+    target: 5,
+  }),
+  training({
+    name: 'transposed, in groups, upsampled, adaptive pools, SGD',
+    net: () =>
+      nn.sequential(
+        nn.convTranspose2d(4, 6, [2, 3], { stride: 2, groups: 2, outputPadding: [1, 0] }),
+        nn.tanh,
+        nn.upsample2d({ size: [7, 9], mode: 'bilinear' }),
+        nn.adaptiveMaxPool2d([4, 3]),
+        nn.conv2d(6, 3, 2, {
+          padding: [
+            [1, 0],
+            [0, 1],
+          ],
+          bias: false,
+        }),
+        nn.upsample2d({ scaleFactor: 2 }),
+      ),
+    loss: loss.meanSquaredError as never,
+    optimizer: optim.sgd({ learningRate: 0.05 }),
+    input: [2, 4, 3, 3],
+    target: [2, 3, 8, 6],
+  }),
 ]
