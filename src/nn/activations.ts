@@ -25,7 +25,8 @@ function activation(name: string, f: (x: Tensor) => Tensor): Elementwise {
   return Object.assign(self, { keepsShape: true }) as unknown as Elementwise
 }
 
-function configurable<O extends object>(name: string, f: (x: Tensor, options: O) => Tensor): Configurable<O> {
+/** An activation with options, made of a function that takes them second. */
+export function configurable<O extends object>(name: string, f: (x: Tensor, options: O) => Tensor): Configurable<O> {
   const self = (x: Tensor, options?: O) => {
     expectTensor(`nn.${name}`, 'the input', x)
     return f(x, options ?? ({} as O))
@@ -80,12 +81,18 @@ export const gelu: Configurable<{ readonly approximate?: 'none' | 'tanh' }> = co
 /** x·σ(x), also called swish. Elfwing et al. 2017, arXiv:1702.03118 */
 export const silu: Elementwise = activation('silu', (x) => x.mul(logistic(x)))
 
-/** ln(1 + eˣ), computed as max(x, 0) + log1p(e^−|x|): right for any x, so that PyTorch's threshold is not needed. */
-export const softplus: Elementwise = activation('softplus', (x) => {
-  // Selections, not |x| and max(x, 0), whose derivatives at 0 are those of a corner.
-  const negative = x.less(0)
-  const minusAbsolute = where(negative, x, x.neg())
-  return where(negative, 0, x).add(minusAbsolute.exp().log1p())
+/**
+ * ln(1 + e^(βx)) / β, computed as max(z, 0) + log1p(e^−|z|) with z = βx: right for any x, so that PyTorch's threshold is not
+ * needed; β = 1. Dugas et al. 2000
+ */
+export const softplus: Configurable<{ readonly beta?: number }> = configurable('softplus', (x, { beta = 1 }) => {
+  if (!(beta > 0)) throw new ValueError('nn.softplus', `beta must be above 0, not ${beta}`)
+  const z: Tensor = beta === 1 ? x : x.mul(beta)
+  // Selections, not |z| and max(z, 0), whose derivatives at 0 are those of a corner.
+  const negative = z.less(0)
+  const minusAbsolute = where(negative, z, z.neg())
+  const y = where(negative, 0, z).add(minusAbsolute.exp().log1p())
+  return beta === 1 ? y : y.div(beta)
 })
 
 /** −ln(1 + e⁻ˣ) = ln σ(x), right for any x. torch's logsigmoid */
@@ -149,6 +156,12 @@ export const softShrink: Configurable<{ readonly lambda?: number }> = configurab
 export const hardShrink: Configurable<{ readonly lambda?: number }> = configurable(
   'hardShrink',
   (x, { lambda = 0.5 }) => where(x.greater(lambda), x, where(x.less(-lambda), x, x.mul(0))),
+)
+
+/** x where it is above the threshold, else `value`; both 0 by default, which is relu. torch's threshold */
+export const threshold: Configurable<{ readonly threshold?: number; readonly value?: number }> = configurable(
+  'threshold',
+  (x, { threshold = 0, value = 0 }) => where(x.lessEqual(threshold), value, x),
 )
 
 /** low or high beyond, NaN as it is. */

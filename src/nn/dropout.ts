@@ -20,7 +20,7 @@ export interface Dropout extends ModuleParts, Elementwise {}
  */
 export function dropout(probability = 0.5): Dropout {
   checkProbability('nn.dropout', probability)
-  const forward = (_: object, x: Tensor): Tensor => dropped('dropout', x, probability, x.shape as Shape)
+  const forward = (_: object, x: Tensor): Tensor => dropped('dropout', x, probability)
   return makeModule(`dropout(${probability})`, {}, forward, { keepsShape: true as const }) as unknown as Dropout
 }
 
@@ -46,8 +46,8 @@ export function dropout2d(probability = 0.5): Dropout {
   return makeModule(`dropout2d(${probability})`, {}, forward, { keepsShape: true as const }) as unknown as Dropout
 }
 
-/** x with a mask of the given shape, which x's shape is a broadcast of; x itself in inference. */
-export function dropped(what: string, x: Tensor, probability: number, shape: Shape): Tensor {
+/** x where a mask of the given shape, broadcast to that of x, keeps it; x itself in inference. */
+export function dropped(what: string, x: Tensor, probability: number, shape: Shape = x.shape as Shape): Tensor {
   if (!inTraining(what) || probability === 0) return x
   if (probability === 1) return x.mul(0)
   return where(random.bernoulli(shape, 1 - probability), x.mul(1 / (1 - probability)), 0)

@@ -1,7 +1,46 @@
 /**
  * @file The namespace `nn`: modules, layers, activations; `nn.init` holds initialisers.
  */
-export * from './activations.js'
+export {
+  type AxisOptions,
+  type Configurable,
+  celu,
+  elu,
+  gelu,
+  hardShrink,
+  hardSigmoid,
+  hardSwish,
+  hardTanh,
+  identity,
+  leakyRelu,
+  logSigmoid,
+  logSoftmax,
+  mish,
+  relu,
+  relu6,
+  selu,
+  sigmoid,
+  silu,
+  softmax,
+  softmin,
+  softplus,
+  softShrink,
+  softSign,
+  tanh,
+  tanhShrink,
+  threshold,
+} from './activations.js'
+export {
+  type Glu,
+  type GumbelSoftmaxOptions,
+  glu,
+  gumbelSoftmax,
+  type Prelu,
+  type PreluOptions,
+  prelu,
+  rrelu,
+} from './activations-further.js'
+export { type Attended, type AttentionOptions, attention } from './attention.js'
 export { type BatchNorm, type BatchNormOptions, batchNorm } from './batch-norm.js'
 export type {
   Convolution,
@@ -11,12 +50,19 @@ export type {
 } from './convolution.js'
 export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d } from './convolution.js'
 export { type Dropout, dropout, dropout2d } from './dropout.js'
+export { type Embedding, type EmbeddingOptions, embedding } from './embedding.js'
 export * as init from './initializers.js'
 export { parameter } from './initializers.js'
 export type { Flatten, Linear, LinearOptions, Sequential } from './layers.js'
 export { flatten, linear, residual, sequential } from './layers.js'
 export type { Child, Children, Module, ModuleParts } from './module.js'
 export { module } from './module.js'
+export {
+  type AttendOptions,
+  type MultiHeadAttention,
+  type MultiHeadAttentionOptions,
+  multiHeadAttention,
+} from './multi-head-attention.js'
 export {
   type GroupNorm,
   groupNorm,
@@ -28,5 +74,28 @@ export {
   rmsNorm,
 } from './normalization.js'
 export * from './pooling.js'
+export {
+  type LearnedPositions,
+  type LearnedPositionsOptions,
+  learnedPositions,
+  type RotaryOptions,
+  rotary,
+  type SinusoidalOptions,
+  type SinusoidalPositions,
+  sinusoidalPositions,
+} from './positions.js'
 export type { ChannelLayer, Elementwise, Layer, SpatialLayer } from './shapes.js'
+export {
+  type DecodeOptions,
+  type TransformerDecoder,
+  type TransformerDecoderLayer,
+  type TransformerEncoder,
+  type TransformerEncoderLayer,
+  type TransformerLayerOptions,
+  type TransformerStackOptions,
+  transformerDecoder,
+  transformerDecoderLayer,
+  transformerEncoder,
+  transformerEncoderLayer,
+} from './transformer.js'
 export { type UpsampleOptions, upsample1d, upsample2d } from './upsample.js'
