@@ -9,6 +9,7 @@ import { ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape } from '../base/shape.js'
 import { convolve } from '../graph/convolution.js'
 import * as ops from '../graph/ops.js'
+import { expectNumbers, expectTensor } from './arguments.js'
 import { checkFits, type Padding, type PerAxis, paddingOf, perAxis } from './spatial.js'
 import { record, type Tensor } from './tensor.js'
 
@@ -115,6 +116,8 @@ function checkOperands(
   { groups = 1 }: { readonly groups?: number },
   axis: 0 | 1,
 ): { readonly extents: readonly number[]; readonly kernel: readonly number[]; readonly groups: number } {
+  expectTensor(operation, 'x', x)
+  expectTensor(operation, 'w', w)
   const [a, b] = [x.shape as Shape, w.shape as Shape]
   const both = `${formatShape(a)} and a weight of ${formatShape(b)}`
   if (a.length < 3 || b.length !== a.length)
@@ -152,6 +155,8 @@ export function windows<D extends DType>(
   sizes: readonly number[],
   options: WindowsOptions = {},
 ): Tensor<Shape, D> {
+  expectTensor('windows', 'x', x)
+  expectNumbers('windows', 'sizes', sizes)
   const shape = x.shape as Shape
   const rank = sizes.length
   if (rank === 0 || rank > shape.length)

@@ -12,6 +12,7 @@ import type { Node } from '../graph/node.js'
 import type { ReduceKind } from '../graph/op.js'
 import * as ops from '../graph/ops.js'
 import { windowCount } from '../graph/types.js'
+import { expectNumbers, expectTensor } from './arguments.js'
 import { checkFits, type Padding, type PerAxis, paddingOf, perAxis, reach, type WindowSizes } from './spatial.js'
 import { leaf, record, type Tensor } from './tensor.js'
 
@@ -114,8 +115,10 @@ function plan(operation: string, x: Tensor, sizes: readonly number[], options: M
 }
 
 function lastExtents(operation: string, x: Tensor, sizes: readonly number[]): readonly number[] {
+  expectTensor(operation, 'x', x)
+  expectNumbers(operation, 'sizes', sizes)
   const shape = x.shape as Shape
-  if (!Array.isArray(sizes) || sizes.length === 0 || sizes.length > shape.length)
+  if (sizes.length === 0 || sizes.length > shape.length)
     throw new ShapeError(operation, `takes a size for each of the last axes of ${formatShape(shape)}, not [${sizes}]`)
   if (!isFloat(x.dtype as DType))
     throw new DtypeError(operation, `takes floats, not ${x.dtype}`, { hint: "Convert with .cast('float32') first." })

@@ -6,6 +6,7 @@
 import { allocate, type DType, isFloat } from '../base/dtype.js'
 import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape } from '../base/shape.js'
+import { expectNumbers, expectTensor } from './arguments.js'
 import { gather } from './functions.js'
 import { perAxis } from './spatial.js'
 import { leaf, type Tensor } from './tensor.js'
@@ -31,8 +32,10 @@ export function interpolate<D extends DType>(x: Tensor<Shape, D>, options: Inter
   const given = size ?? scaleFactor
   if (!given || (size && scaleFactor))
     throw new ValueError('interpolate', `takes size or scaleFactor, ${given ? 'not both' : 'and got neither'}`)
+  expectTensor('interpolate', 'x', x)
+  expectNumbers('interpolate', size ? 'size' : 'scaleFactor', given)
   const shape = x.shape as Shape
-  if (!Array.isArray(given) || given.length === 0 || given.length > shape.length)
+  if (given.length === 0 || given.length > shape.length)
     throw new ShapeError('interpolate', `has no number for each of the last axes of ${formatShape(shape)}: [${given}]`)
   if (mode !== 'nearest' && mode !== 'linear')
     throw new ValueError('interpolate', `mode is 'nearest' or 'linear', not '${String(mode)}'`)
