@@ -92,8 +92,17 @@ export const transpose = (x: Node, permutation: readonly number[]): Node =>
 export const iota = (dtype: DType, shape: Shape, axis: number): Node => make('iota', [], { dtype, shape, axis })
 export const slice = (x: Node, start: readonly number[], limit: readonly number[], stride?: readonly number[]): Node =>
   make('slice', [x], { start, limit, stride: stride ?? start.map(() => 1) })
-export const concatenate = (parts: readonly Node[], axis: number): Node =>
-  parts.length === 1 ? parts[0]! : make('concatenate', parts, { axis })
+/** A part is a buffer, and so a parameter of a kernel, of which WebAssembly's engines take a thousand at most. */
+const mostParts = 256
+/** Parts end to end; many of them in two or more stages. */
+export function concatenate(parts: readonly Node[], axis: number): Node {
+  if (parts.length === 1) return parts[0]!
+  if (parts.length <= mostParts) return make('concatenate', parts, { axis })
+  const size = Math.ceil(parts.length / Math.ceil(parts.length / mostParts))
+  const joined: Node[] = []
+  for (let i = 0; i < parts.length; i += size) joined.push(concatenate(parts.slice(i, i + size), axis))
+  return concatenate(joined, axis)
+}
 export const reverse = (x: Node, axes: readonly number[]): Node =>
   axes.length === 0 ? x : make('reverse', [x], { axes })
 export const pad = (

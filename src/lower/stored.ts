@@ -92,5 +92,46 @@ export function chooseStored(graph: Graph): Set<Node> {
       if (source) weight.set(node, 1)
     }
   }
+  storeWideSums(order, stored)
   return stored
+}
+
+/** So many stored values a stage may read: each is a parameter of its kernel, of which WebAssembly's engines take a thousand. */
+const mostSources = 64
+/** Those of all parts of a join together. */
+const mostPartSources = 512
+
+/** Stores what would read very many values, as a long sum of arguments does. */
+function storeWideSums(order: readonly Node[], stored: Set<Node>): void {
+  // Not more than so many: values that are read twice count twice, until it matters.
+  const bound = new Map<Node, number>()
+  for (const node of order) {
+    let sum = 0
+    for (const operand of node.operands) sum += stored.has(operand) ? 1 : bound.get(operand)!
+    const isJoin = node.op === 'concatenate'
+    if (sum > (isJoin ? mostPartSources : mostSources)) {
+      if (isJoin) for (const operand of node.operands) stored.add(below(operand).base)
+      else if (!isView(node)) {
+        const exact = sourcesOf(node, stored)
+        if (exact > mostSources) stored.add(node)
+        sum = exact
+      }
+    }
+    bound.set(node, sum)
+  }
+}
+
+/** How many different stored values the node is computed of. */
+function sourcesOf(node: Node, stored: ReadonlySet<Node>): number {
+  const seen = new Set<Node>()
+  const stack = [...node.operands]
+  let count = 0
+  while (stack.length > 0) {
+    const next = stack.pop()!
+    if (seen.has(next)) continue
+    seen.add(next)
+    if (stored.has(next)) count++
+    else stack.push(...next.operands)
+  }
+  return count
 }

@@ -4,7 +4,7 @@ import { compileGraph } from '../../src/compile.js'
 import { emitModule } from '../../src/emit/wasm/emit.js'
 import { input } from '../../src/graph/node.js'
 import * as ops from '../../src/graph/ops.js'
-import { backpropagate, initialize, nn, optim } from '../../src/index.js'
+import { backpropagate, concatenate, grad, initialize, nn, optim, stack, where } from '../../src/index.js'
 import { compile } from '../../src/step.js'
 import { tensor, zeros } from '../../src/trace/creation.js'
 import type { Tensor } from '../../src/trace/tensor.js'
@@ -214,4 +214,37 @@ test.each(['clipped', 'plain'])('a network of 160 layers, %s: kernels stay withi
     { training: true },
   )
   expect(Number.isFinite(await step(tensor([[1, 2, 3, 4]])).item())).toBe(true)
+})
+
+describe('more than a thousand tensors at once: kernels stay within what engines take', () => {
+  const count = 1100
+  const many = Array.from({ length: count }, (_, i) => tensor([i, i + 0.5]))
+  const ends = async (t: Tensor) => [t.shape, ...(await list(t)).slice(-2)]
+
+  test.each<[string, (...xs: Tensor[]) => Tensor, readonly number[], readonly [number, number]]>([
+    ['concatenated', (...xs) => concatenate(xs), [2 * count], [count - 1, count - 0.5]],
+    ['stacked', (...xs) => stack(xs, 1), [2, count], [count - 1.5, count - 0.5]],
+    // Each part reads three values: together more than one kernel may.
+    [
+      'concatenated sums',
+      (...xs) => concatenate(xs.map((x, i) => x.add(xs[(i + 1) % count]!).add(xs[(i + 2) % count]!))),
+      [2 * count],
+      [count, count + 1.5],
+    ],
+    [
+      'added in a chain',
+      (...xs) => xs.reduce((a, b) => a.add(b)),
+      [2],
+      [(count * (count - 1)) / 2, (count * count) / 2],
+    ],
+    ['selected', (...xs) => xs.reduce((a, b, i) => where(a.less(i), b, a)), [2], [count - 1, count - 0.5]],
+  ])('%s', async (_, f, shape, last) => {
+    expect(await ends(compile(f)(...many))).toEqual([shape, ...last])
+  })
+
+  test('outside compile, and in the other direction', async () => {
+    expect(await ends(concatenate(many))).toEqual([[2 * count], count - 1, count - 0.5])
+    const gradient = grad((x: Tensor) => concatenate(many.map((_, i) => x.mul(i))).sum())(tensor([1, 2]))
+    expect(await list(gradient)).toEqual([(count * (count - 1)) / 2, (count * (count - 1)) / 2])
+  })
 })
