@@ -11,7 +11,8 @@
 import type { FloatDType } from '../base/dtype.js'
 import { floatArithmetic } from '../kernel/builder.js'
 import { type Affine, addAffine, affine, type Buffer, scaleAffine, type Value } from '../kernel/loop.js'
-import { epilogue, resultPlace } from './epilogue.js'
+import { type Contraction, product } from './contraction.js'
+import { Epilogue, resultPlace } from './epilogue.js'
 import type { ContractGroup } from './fuse.js'
 import { inPlace, packLeft, packRight, type Rows, type Source, transposed } from './pack.js'
 import { KernelScope, type LowerContext, type Lowered } from './scope.js'
@@ -23,14 +24,14 @@ import { flopsOf } from './values.js'
  * The target's vectors of columns; with fewer rows more columns keep sums in flight. Not more than four: columns that are
  * a power of two apart in memory would push each other out of the first-level cache.
  */
-function vectorsFor(rows: number, { tileRows, tileVectors }: Target): number {
+export function vectorsFor(rows: number, { tileRows, tileVectors }: Target): number {
   const sums = tileRows * tileVectors
   return Math.min(4, Math.max(tileVectors, 2 ** Math.floor(Math.log2(sums / Math.max(1, rows)))))
 }
 /** So many sums keep the multiply-adds of a processor busy (two a cycle, four or five cycles each). */
 const enoughSums = 10
 /** Rows of a tile: the target's, or fewer where that leaves no row over and still enough sums (docs/tuning.md). */
-function rowsFor(m: number, { tileRows, tileVectors }: Target): number {
+export function rowsFor(m: number, { tileRows, tileVectors }: Target): number {
   if (tileRows <= 4 || m < tileRows) return tileRows <= 4 ? tileRows : evenRows(m, tileRows, 1)
   return evenRows(m, tileRows, Math.min(tileRows, Math.ceil(enoughSums / tileVectors)))
 }
@@ -67,7 +68,8 @@ class ContractKernel {
   readonly #transposing: boolean
 
   constructor(group: ContractGroup, context: LowerContext) {
-    const { batch, m, n, k, rhs } = group.contraction
+    const { rhs } = group.contraction
+    const { batch, m, n, k } = sizesOf(group.contraction)
     const { target } = context
     this.#group = group
     this.#scope = new KernelScope(context)
@@ -91,9 +93,10 @@ class ContractKernel {
     }
     this.#panels = batch === 1 && m < this.#blockRows + tileRows
     // Columns that are neighbours in memory are read in place while few rows reuse them; others are packed.
-    const direct = (rhs.free === 1 || n === 1) && n % width === 0 && (m <= fewRows || k * n * bytes <= 16384)
+    const [free, inner] = [rhs.free[0] ?? 0, rhs.inner[0] ?? 0]
+    const direct = (free === 1 || n === 1) && n % width === 0 && (m <= fewRows || k * n * bytes <= 16384)
     // One row or two use each column once or twice: packing it would not pay.
-    this.#transposing = !direct && m <= 2 && rhs.inner === 1 && n % width === 0
+    this.#transposing = !direct && m <= 2 && inner === 1 && n % width === 0
     const packsLeft = m >= tileRows && n >= 4 * panel && m * k * bytes > 32768
     const scratch = (length: number, own: boolean) => this.#scope.scratch(this.#dtype, length, own)
     this.#packedRight = direct || this.#transposing ? undefined : scratch(k * roundUp(n, width), batch > 1)
@@ -104,12 +107,13 @@ class ContractKernel {
   lower(name: string): Lowered {
     const scope = this.#scope
     const { contraction, epilogue: stages } = this.#group
-    const { batch, m, n, k, rhs } = contraction
+    const { rhs } = contraction
+    const { batch, m, n, k } = sizesOf(contraction)
     scope.flops = batch * m * n * (2 * k + stages.reduce((sum, stage) => sum + flopsPerElement(stage), 0))
     const whole = Math.floor(m / this.#tileRows) * this.#tileRows
-    scope.parallel({ stop: batch }, (b) => {
+    scope.nest(contraction.batch, [], (b) => {
       const direct = inPlace(scope, rhs, b)
-      const shape = { k, width: this.#width, contiguous: rhs.inner === 1, n, panel: this.#panel }
+      const shape = { k, width: this.#width, contiguous: rhs.inner[0] === 1, n, panel: this.#panel }
       const right = this.#packedRight ? packRight(scope, direct, this.#packedRight, shape) : direct
       scope.parallel({ stop: whole, step: this.#blockRows }, (start) => {
         this.#block(b, { start, stop: addAffine(start, this.#blockRows), limit: whole }, this.#tileRows, right)
@@ -120,11 +124,12 @@ class ContractKernel {
   }
 
   /** A block of rows, `rows` in each tile, against all panels. */
-  #block(b: Affine, block: Rows, rows: number, right: Source): void {
+  #block(b: readonly Affine[], block: Rows, rows: number, right: Source): void {
     const scope = this.#scope
-    const { n, k, lhs } = this.#group.contraction
+    const { lhs } = this.#group.contraction
+    const { n, k } = sizesOf(this.#group.contraction)
     const direct = inPlace(scope, lhs, b)
-    const shape = { k, width: this.#width, contiguous: lhs.inner === 1, rows, step: this.#tileRows }
+    const shape = { k, width: this.#width, contiguous: lhs.inner[0] === 1, rows, step: this.#tileRows }
     const left = this.#packedLeft ? packLeft(scope, direct, this.#packedLeft, block, shape) : direct
     const whole = Math.floor(n / this.#panel) * this.#panel
     // Rows left over that the first thread has packed are its own to multiply.
@@ -136,11 +141,19 @@ class ContractKernel {
   }
 
   /** A block of rows against `columns` columns from j on. */
-  #panelOf(b: Affine, block: Rows, rows: number, left: Source, right: Source, j: Affine, columns: number): void {
+  #panelOf(
+    b: readonly Affine[],
+    block: Rows,
+    rows: number,
+    left: Source,
+    right: Source,
+    j: Affine,
+    columns: number,
+  ): void {
     const scope = this.#scope
     const width = this.#width
     const { contraction, root, epilogue: stages } = this.#group
-    const { k } = contraction
+    const { k } = sizesOf(contraction)
     const vectors = Math.ceil(columns / width)
     const tiles = (body: (i: Affine) => void) =>
       scope.b.loop({ start: block.start, stop: block.stop, limit: block.limit, step: this.#tileRows }, body)
@@ -158,7 +171,7 @@ class ContractKernel {
       tiles((i) =>
         eachSum(i, affine(0), affine(k), (r, v, sum) => {
           const place = straight
-            ? resultPlace(contraction, b, addAffine(i, r), addAffine(j, v * width))
+            ? resultPlace(contraction, [...b, addAffine(i, r), addAffine(j, v * width)])
             : total(i, r, v)
           scope.b.store(out, place, sum)
         }),
@@ -180,7 +193,16 @@ class ContractKernel {
         ),
       )
     }
-    epilogue(scope, this.#group, { buffer: this.#totals, panel: this.#panel, width }, b, block, j, columns)
+    const ends = new Epilogue(scope, this.#group, width, columns)
+    const fixed = ends.still([...b, block.start, j], b.length)
+    scope.b.loop({ start: block.start, stop: block.stop, limit: block.limit }, (i) => {
+      const row = scaleAffine(addAffine(i, scaleAffine(block.start, -1)), this.#panel)
+      const ofRow = ends.still([...b, i, j], b.length + 1, fixed)
+      ends.row((c, wide) => {
+        const value = scope.b.load(this.#totals, addAffine(row, c), wide)
+        ends.element([...b, i, addAffine(j, c)], wide, value, ofRow)
+      })
+    })
   }
 
   /** Accumulates rows × vectors over k from `start` to min(stop, K), each element one ascending chain from zero. */
@@ -196,7 +218,7 @@ class ContractKernel {
   ): Value[] {
     const { b, context } = this.#scope
     const width = this.#width
-    const { k } = this.#group.contraction
+    const { k } = sizesOf(this.#group.contraction)
     const arithmetic = floatArithmetic(b, this.#dtype, width, context.mode)
     const sums = Array.from({ length: rows * vectors }, () =>
       b.variable(b.number(0, { dtype: this.#dtype, lanes: width })),
@@ -247,4 +269,11 @@ function shareRows(tiles: number, most: number, threads: number): { block: numbe
 
 const flopsPerElement = (stage: Stage): number =>
   stage.steps.reduce((sum, step) => sum + (step.kind === 'op' ? flopsOf(step.node.op) : 0), 0)
+/** Extents of a contraction that is a product of matrices. */
+const sizesOf = ({ batch, m, n, k }: Contraction) => ({
+  batch: product(batch),
+  m: m[0] ?? 1,
+  n: n[0] ?? 1,
+  k: k[0] ?? 1,
+})
 const roundUp = (x: number, to: number): number => Math.ceil(x / to) * to

@@ -1,29 +1,35 @@
 /**
- * @file A contraction as every kernel sees it: four extents (batch, m, n, k) and, for each operand, a stored node and
- * its strides along them. Axes are merged; transposes and slices have become strides.
+ * @file A contraction as every kernel sees it: extents of its batch, m, n and k axes and, for each operand, a stored node
+ * and its strides along them. Transposes, slices and windows have become strides; neighbouring axes along which everything
+ * moves evenly are one, so that a product of matrices has at most one axis of each kind.
  */
 import { asContraction } from '../graph/convolution.js'
 import { type Graph, isOp, make, type Node, topological } from '../graph/node.js'
 import * as ops from '../graph/ops.js'
-import { type Access, MustStore, type Offset, offsetsOf, type Stage, viewOf } from './stage.js'
+import { segmentLoops } from './segments.js'
+import { type Access, isView, MustStore, type Offset, offsetsOf, type Stage, viewOf } from './stage.js'
 
 export interface Operand {
   readonly access: Access
-  readonly batch: number
+  /** Strides, one an axis. */
+  readonly batch: readonly number[]
   /** Along m for the left operand, n for the right one. */
-  readonly free: number
-  readonly inner: number
+  readonly free: readonly number[]
+  readonly inner: readonly number[]
 }
 export interface Contraction {
-  readonly batch: number
-  readonly m: number
-  readonly n: number
-  readonly k: number
+  /** Extents, without axes of size 1. */
+  readonly batch: readonly number[]
+  readonly m: readonly number[]
+  readonly n: readonly number[]
+  readonly k: readonly number[]
   readonly lhs: Operand
   readonly rhs: Operand
-  /** The result's domain (axes of size other than 1) and how many of its axes are batch, m and n. */
+  /** Which operand shows windows, whose axes do not merge: the rows are windows, or the columns; neither in a product of matrices. */
+  readonly windows?: 'rows' | 'columns'
+  /** The result's domain (axes of size other than 1), and which of its axes each batch, m and n axis stands for. */
   readonly domain: readonly number[]
-  readonly axes: readonly [number, number, number]
+  readonly axes: readonly (readonly number[])[]
 }
 
 /** Axes in one ascending run, so that they may merge into one. */
@@ -86,21 +92,34 @@ function ordered(
 const freeAxes = (node: Node, batch: readonly number[], inner: readonly number[]): number[] =>
   node.type.shape.map((_, axis) => axis).filter((axis) => !batch.includes(axis) && !inner.includes(axis))
 
-/** Extent and stride of several axes merged into one; undefined where they are not evenly spaced. */
-function merge(
-  axes: readonly number[],
-  extents: readonly number[],
-  strides: readonly number[],
-): { extent: number; stride: number } | undefined {
-  const real = axes.filter((axis) => extents[axis] !== 1)
-  const extent = real.reduce((n, axis) => n * extents[axis]!, 1)
-  if (extent === 0) return { extent, stride: 0 }
-  for (let i = 0; i + 1 < real.length; i++)
-    if (strides[real[i]!] !== strides[real[i + 1]!]! * extents[real[i + 1]!]!) return undefined
-  return { extent, stride: real.length === 0 ? 0 : strides[real[real.length - 1]!]! }
+/** Extents of some axes, and the operands' strides along them. */
+interface Axes {
+  readonly extents: readonly number[]
+  readonly strides: readonly (readonly number[])[]
+}
+interface Merged extends Axes {
+  /** Of each axis that is left, which it stands for; axes of size 1 are dropped. */
+  readonly groups: readonly (readonly number[])[]
 }
 
-/** Throws MustStore where an operand is no evenly spaced view of a stored node. */
+/** Neighbouring axes become one where every operand moves evenly along them. */
+function merge({ extents, strides }: Axes): Merged {
+  const groups: number[][] = []
+  extents.forEach((extent, axis) => {
+    if (extent === 1) return
+    const before = groups.at(-1)?.at(-1)
+    const even = (list: readonly number[]) => list[before!] === list[axis]! * extent
+    if (before !== undefined && strides.every(even)) groups.at(-1)!.push(axis)
+    else groups.push([axis])
+  })
+  return {
+    groups,
+    extents: groups.map((group) => group.reduce((n, axis) => n * extents[axis]!, 1)),
+    strides: strides.map((list) => groups.map((group) => list[group.at(-1)!]!)),
+  }
+}
+
+/** Throws MustStore where an operand is no view of a stored node that some kernel can read in place. */
 export function contractionOf(
   root: Node<'contract'>,
   stored: (node: Node) => boolean,
@@ -108,49 +127,80 @@ export function contractionOf(
 ): Contraction {
   const { lhsBatch, rhsBatch, lhsContract, rhsContract } = root.attrs
   const [left, right] = root.operands as [Node, Node]
-  const read = (node: Node, batch: readonly number[], inner: readonly number[]) => {
+  const read = (node: Node) => {
     const view = viewOf(node, stored, ids)
     if (!view) throw new MustStore(node)
-    const { shape } = node.type
-    const merged = [batch, freeAxes(node, batch, inner), inner].map((axes) => merge(axes, shape, view.strides))
-    const [b, f, k] = merged
-    if (!b || !f || !k) throw new MustStore(node)
-    return {
-      extents: [b.extent, f.extent, k.extent] as const,
-      operand: { access: view.access, batch: b.stride, free: f.stride, inner: k.stride },
-    }
+    const along = (axes: readonly number[]) => axes.map((axis) => view.strides[axis]!)
+    const extents = (axes: readonly number[]) => axes.map((axis) => node.type.shape[axis]!)
+    return { access: view.access, along, extents }
   }
-  const lhs = read(left, lhsBatch, lhsContract)
-  const rhs = read(right, rhsBatch, rhsContract)
-  const real = (extents: readonly number[]) => extents.filter((extent) => extent !== 1)
-  const batch = real(lhsBatch.map((axis) => left.type.shape[axis]!))
-  const m = real(freeAxes(left, lhsBatch, lhsContract).map((axis) => left.type.shape[axis]!))
-  const n = real(freeAxes(right, rhsBatch, rhsContract).map((axis) => right.type.shape[axis]!))
+  const [lhs, rhs] = [read(left), read(right)]
+  const [leftFree, rightFree] = [freeAxes(left, lhsBatch, lhsContract), freeAxes(right, rhsBatch, rhsContract)]
+  const batch = merge({ extents: lhs.extents(lhsBatch), strides: [lhs.along(lhsBatch), rhs.along(rhsBatch)] })
+  const m = merge({ extents: lhs.extents(leftFree), strides: [lhs.along(leftFree)] })
+  const n = merge({ extents: rhs.extents(rightFree), strides: [rhs.along(rightFree)] })
+  const k = merge({ extents: lhs.extents(lhsContract), strides: [lhs.along(lhsContract), rhs.along(rhsContract)] })
+  const isSingle = (node: Node, axes: readonly number[], along: (axes: readonly number[]) => readonly number[]) =>
+    merge({ extents: axes.map((axis) => node.type.shape[axis]!), strides: [along(axes)] }).extents.length <= 1
+
+  const plain = m.extents.length <= 1 && n.extents.length <= 1 && k.extents.length <= 1
+  const [leftWindows, rightWindows] = [showsWindows(left, stored), showsWindows(right, stored)]
+  const windows = plain ? undefined : leftWindows ? 'rows' : 'columns'
+  if (!plain) {
+    if (leftWindows && rightWindows) throw new MustStore(right)
+    // A matrix product of what does not lie evenly: the uneven operand is copied.
+    const even = windows === 'rows' ? n : m
+    const other = windows === 'rows' ? right : left
+    if (!leftWindows && !rightWindows) {
+      const uneven = m.extents.length > 1 || !isSingle(left, lhsContract, lhs.along) ? left : right
+      throw new MustStore(uneven)
+    }
+    if (even.extents.length > 1) throw new MustStore(other)
+    if (!segmentLoops(k.extents, root.attrs.order.segment)) throw new MustStore(leftWindows ? left : right)
+  }
+  const domains = [lhs.extents(lhsBatch), lhs.extents(leftFree), rhs.extents(rightFree)]
+  const real = domains.map((extents) => extents.filter((extent) => extent !== 1))
+  // Groups name axes of their own kind: here they become axes of the domain.
+  let start = 0
+  const axes = [batch, m, n].flatMap(({ groups }, kind) => {
+    const all = domains[kind]!
+    const place = (axis: number) => start + all.slice(0, axis).filter((extent) => extent !== 1).length
+    const placed = groups.map((group) => group.map(place))
+    start += real[kind]!.length
+    return placed
+  })
   return {
-    batch: lhs.extents[0],
-    m: lhs.extents[1],
-    n: rhs.extents[1],
-    k: lhs.extents[2],
-    lhs: lhs.operand,
-    rhs: rhs.operand,
-    domain: [...batch, ...m, ...n],
-    axes: [batch.length, m.length, n.length],
+    batch: batch.extents,
+    m: m.extents,
+    n: n.extents,
+    k: k.extents,
+    lhs: { access: lhs.access, batch: batch.strides[0]!, free: m.strides[0]!, inner: k.strides[0]! },
+    rhs: { access: rhs.access, batch: batch.strides[1]!, free: n.strides[0]!, inner: k.strides[1]! },
+    ...(windows ? { windows } : {}),
+    domain: real.flat(),
+    axes,
   }
 }
 
-/** An offset over the result's axes as one over (batch, m, n); undefined where its axes do not merge. */
-export function mergeOffset(
-  contraction: Contraction,
-  offset: Offset,
-): { constant: number; batch: number; m: number; n: number } | undefined {
-  const [b, m, n] = contraction.axes
-  const range = (from: number, length: number) => Array.from({ length }, (_, i) => from + i)
-  const parts = [range(0, b), range(b, m), range(b + m, n)].map((axes) =>
-    merge(axes, contraction.domain, offset.coefficients),
-  )
-  const [batch, rows, columns] = parts
-  if (!batch || !rows || !columns) return undefined
-  return { constant: offset.constant, batch: batch.stride, m: rows.stride, n: columns.stride }
+/** Whether a view of a stored node shows it through windows. */
+function showsWindows(node: Node, stored: (node: Node) => boolean): boolean {
+  let view = node
+  while (!stored(view) && isView(view)) {
+    if (isOp(view, 'windows') && view.attrs.sizes.some((size) => size > 1)) return true
+    view = view.operands[0]!
+  }
+  return false
+}
+
+/** An offset over the result's axes as one over the contraction's (batch, m, n); undefined where axes do not merge. */
+export function mergeOffset({ axes, domain }: Contraction, { constant, coefficients }: Offset): Offset | undefined {
+  const merged: number[] = []
+  for (const group of axes) {
+    for (let i = 0; i + 1 < group.length; i++)
+      if (coefficients[group[i]!] !== coefficients[group[i + 1]!]! * domain[group[i + 1]!]!) return undefined
+    merged.push(coefficients[group.at(-1)!]!)
+  }
+  return { constant, coefficients: merged }
 }
 
 /** Whether an elementwise stage over the result can be computed tile by tile, as the epilogue. */
@@ -164,3 +214,5 @@ export function epilogueFits(contraction: Contraction, stage: Stage): boolean {
     offsetsOf(stage).every((offset) => mergeOffset(contraction, offset) !== undefined)
   )
 }
+
+export const product = (extents: readonly number[]): number => extents.reduce((n, extent) => n * extent, 1)

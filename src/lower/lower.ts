@@ -14,6 +14,7 @@ import type { LowerContext, Lowered } from './scope.js'
 import { lowerSort } from './sort.js'
 import type { Stage } from './stage.js'
 import { type Target, wasmTarget } from './target.js'
+import { lowerWindowed } from './windowed.js'
 
 /** Output → input it replaces: a Variable's new value and its old one. */
 export type Updates = ReadonlyMap<number, number>
@@ -62,7 +63,7 @@ function lowerGroup(group: Group, context: LowerContext): Lowered {
     case 'copy':
       return lowerCopy(group, context, name)
     case 'contract':
-      return lowerContract(group, context, name)
+      return group.contraction.windows ? lowerWindowed(group, context, name) : lowerContract(group, context, name)
     case 'alone':
       return lowerAlone(group, context, name)
   }

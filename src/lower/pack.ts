@@ -22,16 +22,21 @@ export interface Rows {
   readonly limit: number
 }
 
-/** The operand as it lies in memory, for one batch. */
-export function inPlace(scope: KernelScope, operand: Operand, batch: Affine): Source {
-  const base = addAffine(scaleAffine(batch, operand.batch), operand.access.offset.constant)
+/** An operand with one free and one inner axis as it lies in memory, at a place along its batch axes. */
+export function inPlace(scope: KernelScope, operand: Operand, batch: readonly Affine[]): Source {
+  const base = addAffine(alongAxes(batch, operand.batch), operand.access.offset.constant)
+  const [free, inner] = [operand.free[0] ?? 0, operand.inner[0] ?? 0]
   return {
     buffer: scope.buffer(operand.access.node, 'read'),
     at: (tile, offset, k) =>
-      addAffine(addAffine(base, scaleAffine(addAffine(tile, offset), operand.free)), scaleAffine(k, operand.inner)),
-    stride: operand.free,
+      addAffine(addAffine(base, scaleAffine(addAffine(tile, offset), free)), scaleAffine(k, inner)),
+    stride: free,
   }
 }
+
+/** Σ stride · index; a place may have an index for an axis of size 1, which has no stride. */
+export const alongAxes = (at: readonly Affine[], strides: readonly number[]): Affine =>
+  at.reduce((sum, index, axis) => addAffine(sum, scaleAffine(index, strides[axis] ?? 0)), affine(0))
 
 interface Shape {
   readonly k: number

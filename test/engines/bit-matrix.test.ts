@@ -8,6 +8,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import type { TypedArray } from '../../src/base/dtype.js'
 import { numericsMode } from '../../src/settings.js'
 import { missing, ownCache, targets } from '../native/harness.js'
+import { convolutionProgram, convolutionSizes } from './convolutions.js'
 import {
   byEngine,
   byGraph,
@@ -37,6 +38,7 @@ const productRows = [
   ]),
   ...products([[67, 131, 530]], [0, 3]),
 ]
+const convolutionRows = convolutionSizes.map((size) => convolutionProgram(size))
 const withNative = missing() === undefined
 
 const removeCache = ownCache()
@@ -51,7 +53,7 @@ describe.each(['fused', 'portable'] as const)('%s', (mode) => {
     ...trainings.map((training) => trainingRow(training, steps)),
     ...Array.from({ length: randomGraphs }, (_, seed) => graphRow(7000 + seed, 10 + seed)),
     // Both modes take the same loops through products; trainings have the other multiply-adds.
-    ...(mode === 'fused' ? productRows : []).map(programRow),
+    ...(mode === 'fused' ? [...productRows, ...convolutionRows] : []).map(programRow),
   ]
   const native = withNative
     ? new Map(targets.map(([name, target]) => [name, new Native(rows, mode, target)] as const))
