@@ -32,7 +32,8 @@ export class WasmPool {
   readonly #states: Int32Array
   readonly #start: Omit<WorkerStart, 'own' | 'thread'>
   readonly #workers: PoolWorker[] = []
-  #programs: (SharedProgram | undefined)[] = []
+  /** Which program it is, counted from when workers were last hired; held weakly, so that what nobody uses any more goes. */
+  #numbers = new WeakMap<SharedProgram, number>()
   #next = 0
   /** The bytes of a module that workers are compiling. */
   #loading: number | undefined
@@ -66,7 +67,7 @@ export class WasmPool {
       this.#heap.release(this.#loading)
       this.#loading = undefined
     }
-    if (!this.#programs.includes(program)) {
+    if (this.#placeOf(program) === undefined) {
       try {
         this.#load(program)
       } catch (error) {
@@ -82,7 +83,7 @@ export class WasmPool {
   run(program: SharedProgram, table: number, threads: number): number {
     const states = this.#states
     states[words.slept / 4] = 0
-    const place = this.#programs.indexOf(program)
+    const place = this.#placeOf(program)!
     for (let i = 0; i < threads - 1; i++) this.#give(i, 2, place, table, threads)
     this.#stalls = 0
     program.share(table, 0, threads)
@@ -111,7 +112,7 @@ export class WasmPool {
 
   #hire(count: number): void {
     // Those that come later know none of the programs.
-    this.#programs = []
+    this.#numbers = new WeakMap()
     try {
       while (this.#workers.length < count) {
         const thread = this.#workers.length + 1
@@ -129,9 +130,15 @@ export class WasmPool {
     const { module } = program
     this.#loading = this.#heap.allocate(module.length)
     new Uint8Array(this.#heap.memory.buffer, this.#loading, module.length).set(module)
-    const place = this.#next++ % places
-    this.#programs[place] = program
-    for (let i = 0; i < this.#workers.length; i++) this.#give(i, 1, place, this.#loading, module.length)
+    const number = this.#next++
+    this.#numbers.set(program, number)
+    for (let i = 0; i < this.#workers.length; i++) this.#give(i, 1, number % places, this.#loading, module.length)
+  }
+
+  /** Where the workers keep it, unless a later one has taken its place. */
+  #placeOf(program: SharedProgram): number | undefined {
+    const number = this.#numbers.get(program)
+    return number === undefined || number < this.#next - places ? undefined : number % places
   }
 
   /** A worker has ended, seen between two steps: nothing is lost. */

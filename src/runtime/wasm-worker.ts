@@ -74,7 +74,11 @@ try {
 serve(require('node:worker_threads').workerData, systemThread)
 `
 const webProgram = `${program}
-onmessage = ({ data }) => serve(data, 0)
+onmessage = ({ data }) => {
+  // The text has been read: whoever started this may forget where it stands.
+  postMessage('started')
+  serve(data, 0)
+}
 `
 
 interface NodeWorker {
@@ -84,6 +88,7 @@ interface NodeWorker {
 }
 interface WebWorker {
   onerror: ((event: { readonly message?: string }) => void) | null
+  onmessage: (() => void) | null
   postMessage(value: unknown): void
   terminate(): void
 }
@@ -93,7 +98,7 @@ interface Host {
   readonly document?: unknown
   readonly Worker?: new (url: string) => WebWorker
   readonly Blob?: new (parts: string[], options: { type: string }) => object
-  readonly URL?: { createObjectURL(blob: object): string }
+  readonly URL?: { createObjectURL(blob: object): string; revokeObjectURL(url: string): void }
 }
 
 const host = globalThis as unknown as Host
@@ -133,13 +138,30 @@ export function startWorker(start: WorkerStart): PoolWorker {
     }
   }
   const url = host.URL!.createObjectURL(new host.Blob!([webProgram], { type: 'text/javascript' }))
-  const worker = new host.Worker!(url)
+  // The text stays in memory for as long as the address is valid: until the worker has read it, or will not.
+  const forget = () => host.URL!.revokeObjectURL(url)
+  let worker: WebWorker
+  try {
+    worker = new host.Worker!(url)
+  } catch (error) {
+    forget()
+    throw error
+  }
+  let end = (_reason: string) => {}
+  worker.onmessage = forget
+  worker.onerror = (event) => {
+    forget()
+    end(event.message ?? 'it could not be started')
+  }
   worker.postMessage(start)
   return {
     onEnd: (listener) => {
-      worker.onerror = (event) => listener(event.message ?? 'it could not be started')
+      end = listener
     },
-    terminate: () => worker.terminate(),
+    terminate: () => {
+      forget()
+      worker.terminate()
+    },
   }
 }
 

@@ -4,7 +4,9 @@
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Code } from '../../src/emit/wasm/code.js'
 import { assemble } from '../../src/emit/wasm/emit.js'
 import { webAssembly } from '../../src/emit/wasm/host.js'
@@ -15,6 +17,7 @@ import { state } from '../../src/nn/module.js'
 import { Heap, maximumPages } from '../../src/runtime/heap.js'
 import { sharing } from '../../src/runtime/wasm.js'
 import { WasmPool } from '../../src/runtime/wasm-pool.js'
+import { startWorker } from '../../src/runtime/wasm-worker.js'
 import { sameBits } from '../support/bits.js'
 
 const before = { ...leastShared, afterMs: sharing.afterMs }
@@ -111,6 +114,25 @@ describe('the pool', () => {
     }
   })
 
+  test('lets go of programs that nobody uses any more', async () => {
+    const heap = new Heap()
+    const pool = new WasmPool(heap)
+    const used = await (async () => {
+      const one = load(pool, heap, program(false))
+      expect(await ready(pool, one, 2)).toBe(2)
+      pool.run(one, 64, 2)
+      return new WeakRef(one)
+    })()
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    for (let i = 0; i < 20 && used.deref(); i++) {
+      await new Promise((resolve) => setTimeout(resolve, 10))
+      collect()
+    }
+    expect(used.deref()).toBeUndefined()
+    expect(await ready(pool, load(pool, heap, program(false)), 2)).toBe(2)
+  })
+
   test('throws when a worker fails in the middle of a step, and goes on alone', async () => {
     const heap = new Heap()
     const pool = new WasmPool(heap)
@@ -127,6 +149,69 @@ describe('the pool', () => {
     const pool = new WasmPool(heap)
     const bad = { module: new Uint8Array([1, 2, 3]), share: () => {} }
     expect(await ready(pool, bad, 2).then(() => pool.team(bad, 2))).toBe(1)
+  })
+})
+
+describe('a worker of a browser', () => {
+  /** What a page has; `fails`: workers cannot be made. */
+  function startInPage(fails = false) {
+    const valid = new Set<string>()
+    const made: FakeWorker[] = []
+    class FakeWorker {
+      onmessage: (() => void) | null = null
+      onerror: ((event: { message?: string }) => void) | null = null
+      sent: unknown[] = []
+      constructor(url: string) {
+        if (fails) throw new Error('not allowed')
+        expect(valid).toContain(url)
+        made.push(this)
+      }
+      postMessage(value: unknown) {
+        this.sent.push(value)
+      }
+      terminate() {}
+    }
+    vi.stubGlobal('Worker', FakeWorker)
+    vi.spyOn(URL, 'createObjectURL').mockImplementation(() => {
+      const url = `blob:${valid.size}`
+      valid.add(url)
+      return url
+    })
+    vi.spyOn(URL, 'revokeObjectURL').mockImplementation((url) => void valid.delete(url))
+    const { getBuiltinModule } = process
+    const heap = new Heap()
+    try {
+      Object.assign(process, { getBuiltinModule: undefined })
+      const start = { threads: new Uint8Array(), memory: heap.memory, control: 64, own: 128, thread: 1 }
+      return { valid, made, start, worker: startWorker(start) }
+    } finally {
+      Object.assign(process, { getBuiltinModule })
+    }
+  }
+  afterEach(() => {
+    vi.unstubAllGlobals()
+    vi.restoreAllMocks()
+  })
+
+  test.each<[string, (page: ReturnType<typeof startInPage>) => void]>([
+    ['it has started', ({ made }) => made[0]!.onmessage!()],
+    ['it cannot be started', ({ made }) => made[0]!.onerror!({ message: 'no' })],
+    ['it is ended', ({ worker }) => worker.terminate()],
+  ])('its address is given back when %s', (_, happens) => {
+    const page = startInPage()
+    const ends: string[] = []
+    page.worker.onEnd((reason) => ends.push(reason))
+    expect(page.valid.size).toBe(1)
+    expect(page.made[0]!.sent).toEqual([page.start])
+    happens(page)
+    expect(page.valid.size).toBe(0)
+    expect(ends).toEqual(_ === 'it cannot be started' ? ['no'] : [])
+  })
+
+  test('and when there can be none', () => {
+    const revoked = vi.spyOn(URL, 'revokeObjectURL')
+    expect(() => startInPage(true)).toThrow('not allowed')
+    expect(revoked).toHaveBeenCalledTimes(1)
   })
 })
 
