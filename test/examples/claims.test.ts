@@ -3,6 +3,7 @@
  * What is asserted is the direction; figures are in examples/README.md.
  */
 import { describe, expect, it } from 'vitest'
+import { run as cnn } from '../../examples/cnn.js'
 import { run as descent } from '../../examples/descent.js'
 import { run as freeze } from '../../examples/freeze.js'
 import { run as gan } from '../../examples/gan.js'
@@ -87,5 +88,12 @@ describe.each([1, 2, 3])('seed %i', (seed) => {
     expect(bodyUnchanged).toBe(true)
     expect(trainedBody).toBeGreaterThan(0.4)
     expect(trainedBody).toBeGreaterThan(untrainedBody)
+  })
+
+  it('convolutions: windows read more digits, and above all more of those that are moved', async () => {
+    const { convolutional, linear } = await cnn({ seed, quick: true })
+    expect(convolutional.accuracy).toBeGreaterThan(0.9)
+    expect(convolutional.accuracy).toBeGreaterThan(linear.accuracy)
+    expect(convolutional.moved).toBeGreaterThan(linear.moved + 0.1)
   })
 })
