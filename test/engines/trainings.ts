@@ -34,6 +34,8 @@ interface Parts {
   readonly net: () => unknown
   readonly loss: (output: Tensor, target: Tensor) => Tensor
   readonly optimizer: OptimizerSpec
+  /** Whether a moving average of the parameters is kept. */
+  readonly averaged?: boolean
   readonly input: Shape
   /** Labels of so many classes, or numbers of this shape. */
   readonly target: number | Shape
@@ -64,6 +66,7 @@ export function training(parts: Parts): Training {
       const net = parts.net() as ModuleParts & ((x: Tensor) => Tensor)
       initialize(net, { seed: 3 })
       const optimizer = parts.optimizer.init(net)
+      const average = parts.averaged && optim.exponentialMovingAverage(net, { decay: 0.9, warmup: true })
       const width = size(parts.input) / batch
       const samples = parts.held ?? 0
       const bytes = Uint8Array.from({ length: samples * width }, (_, i) => (i * 37) % 251)
@@ -79,7 +82,8 @@ export function training(parts: Parts): Training {
           : first!
         const y = parts.held ? gather(labels.value, first as Tensor) : second!
         const error = parts.loss(net(x as Tensor), y as Tensor)
-        optimizer.update(backpropagate(error as never, net))
+        const changed = optimizer.update(backpropagate(error as never, net))
+        if (average) average.update(changed)
         return [TensorValue.nodeOf(error)]
       })
       const inputs = new Map(
@@ -205,5 +209,34 @@ export const trainings: readonly Training[] = [
     optimizer: optim.sgd({ learningRate: 0.05 }),
     input: [2, 4, 3, 3],
     target: [2, 3, 8, 6],
+  }),
+  training({
+    name: 'Muon for matrices, wide and tall, AdamW for biases',
+    net: () => nn.sequential(nn.linear(19, 11), nn.gelu, nn.linear(11, 23)),
+    loss: loss.crossEntropy as never,
+    optimizer: optim.muon({ learningRate: 0.02, others: optim.adamW({ learningRate: 0.003 }) }),
+    input: [13, 19],
+    target: 23,
+  }),
+  training({
+    name: 'gradients of three batches, groups by a schedule, a moving average',
+    net: () => nn.sequential(nn.linear(21, 14), nn.relu, nn.linear(14, 10)),
+    loss: loss.crossEntropy as never,
+    optimizer: optim.chain(
+      optim.clipByGlobalNorm(0.5),
+      optim.accumulate(
+        3,
+        optim.adam({
+          learningRate: optim.schedules.cosine({ learningRate: 0.02, steps: 20 }),
+          groups: [
+            { match: /bias/, freeze: true },
+            { match: /^2/, learningRateFactor: 0.3, weightDecay: 0.1 },
+          ],
+        }),
+      ),
+    ),
+    averaged: true,
+    input: [7, 21],
+    target: 10,
   }),
 ]

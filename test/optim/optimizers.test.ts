@@ -51,6 +51,23 @@ describe.each<[string, optim.OptimizerSpec, optim.OptimizerSpec]>([
   ],
   ['adam', optim.adam({ learningRate: 0.1 }), optim.adam({ learningRate: 0.02 })],
   ['adamW', optim.adamW({ learningRate: 0.1, weightDecay: 0 }), optim.adamW({ learningRate: 0.02, weightDecay: 0 })],
+  [
+    'adadelta',
+    optim.adadelta({ learningRate: 10 }),
+    optim.adadelta({ learningRate: optim.schedules.cosine({ learningRate: 1, steps: 6000 }), decay: 0.99 }),
+  ],
+  ['nadam', optim.nadam({ learningRate: 0.1 }), optim.nadam({ learningRate: 0.02 })],
+  // Its first steps are those of momentum, however steep the wall.
+  [
+    'radam',
+    optim.radam({ learningRate: 0.1 }),
+    optim.chain(optim.clipByGlobalNorm(1), optim.radam({ learningRate: 0.02 })),
+  ],
+  [
+    'lion',
+    optim.lion({ learningRate: optim.schedules.inverseTime({ learningRate: 0.05, rate: 0.05 }) }),
+    optim.lion({ learningRate: optim.schedules.cosine({ learningRate: 2e-3, steps: 6000 }) }),
+  ],
 ])('%s', (_, forParabola, forRosenbrock) => {
   test('finds the bottom of a parabola', () => {
     const v = weights(0, 0)
@@ -354,6 +371,13 @@ test.each<[() => unknown, RegExp]>([
   [() => optim.lion({ beta2: 1 }), /beta2 must be from 0 to below 1/],
   [() => optim.adadelta({ decay: -1 }), /the decay must be from 0/],
   [() => optim.sgd({ learningRate: 1 }).init([]), /given no parameters/],
+  [() => optim.adam({ lr: 1 } as never), /adam: there is no option 'lr'/],
+  [() => optim.sgd({ learningrate: 1 } as never), /did you mean 'learningRate'/],
+  [() => optim.schedules.chain([]), /is given no schedules/],
+  [
+    () => optim.schedules.chain([1, { kind: 'step', learningRate: 1, every: 0, factor: 1 }]),
+    /every must be .* above 0/,
+  ],
 ])('refused: %s', (f, message) => {
   expect(f).toThrow(message)
 })
