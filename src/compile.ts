@@ -105,6 +105,8 @@ export interface Program extends Runnable {
   readonly engine: EngineName
   /** How many threads share what is worth sharing. */
   readonly threads: number
+  /** Memory of what it does not update of a model: parameters that are frozen, or that only predict, and statistics. */
+  readonly keptBytes: number
   /** Milliseconds each pass took. */
   readonly compileTimes: ReadonlyMap<string, number>
   /** Seconds that packing operands takes in each launch, by running that part alone; 0 where nothing is packed. */
@@ -163,6 +165,9 @@ function compileTiered(
     },
     get threads() {
       return tiers.current.threads
+    },
+    get keptBytes() {
+      return tiers.current.keptBytes
     },
     get compileTimes() {
       return tiers.current.compileTimes
@@ -223,6 +228,7 @@ function programOf(c: Compilation, runnable: Runnable, compileTimes: ReadonlyMap
     mode: c.mode,
     engine: c.engine.name,
     threads: c.target.threads ?? 1,
+    keptBytes: outsideBytes(plan, false, (input) => c.storages[input]?.holds === 'model'),
     compileTimes,
     run: (inputs, results) => runnable.run(inputs, results),
     runMany: (inputs, results) => runnable.runMany(inputs, results),

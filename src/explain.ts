@@ -62,6 +62,8 @@ export interface Explanation {
   readonly updatedBytes: number
   /** Memory of what it only reads: other Variables, captured tensors, data that it holds. */
   readonly heldBytes: number
+  /** The part of it that belongs to a model: parameters of a prediction, or those that are frozen; statistics. */
+  readonly keptBytes: number
   /** Milliseconds each pass of the compiler took. */
   readonly compileTimes: { readonly [pass: string]: number }
   toString(): string
@@ -99,6 +101,7 @@ export function explain(program: Program, inputs?: readonly (TypedArray | undefi
     liveBytes: plan.liveBytes,
     updatedBytes: outsideBytes(plan, true),
     heldBytes: outsideBytes(plan, false),
+    keptBytes: program.keptBytes,
     compileTimes: Object.fromEntries(program.compileTimes),
     toString: () => explanationTable(explanation),
   }
@@ -202,11 +205,15 @@ function explanationTable(e: Explanation): string {
 }
 
 /** 'memory 12.3 MiB: parameters and moments 10.1 MiB, arena 2.2 MiB (2.1 MiB live at once)' */
-export function memoryText(e: Pick<Explanation, 'arenaBytes' | 'liveBytes' | 'updatedBytes' | 'heldBytes'>): string {
-  const held = e.heldBytes >= 1024 ? `, data and constants ${bytesText(e.heldBytes)}` : ''
+export function memoryText(
+  e: Pick<Explanation, 'arenaBytes' | 'liveBytes' | 'updatedBytes' | 'heldBytes' | 'keptBytes'>,
+): string {
+  const data = e.heldBytes - e.keptBytes
   return (
-    `memory ${bytesText(e.updatedBytes + e.arenaBytes + e.heldBytes)}: parameters and moments ${bytesText(e.updatedBytes)}, ` +
-    `arena ${bytesText(e.arenaBytes)} (${bytesText(e.liveBytes)} live at once)${held}`
+    `memory ${bytesText(e.updatedBytes + e.arenaBytes + e.heldBytes)}: ` +
+    `${e.updatedBytes > 0 ? 'parameters and moments' : 'parameters'} ${bytesText(e.updatedBytes + e.keptBytes)}, ` +
+    `arena ${bytesText(e.arenaBytes)} (${bytesText(e.liveBytes)} live at once)` +
+    `${data >= 1024 ? `, data and constants ${bytesText(data)}` : ''}`
   )
 }
 

@@ -16,6 +16,8 @@ export interface Residence {
 export class Storage {
   readonly dtype: DType
   readonly length: number
+  /** What programs are told of it when they say what memory they need: data and constants, or what a model consists of. */
+  holds: 'data' | 'model' = 'data'
   #host: TypedArray | undefined
   /** Set by the engine that holds the bytes, which then are nowhere else. */
   residence: Residence | undefined

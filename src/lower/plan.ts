@@ -140,11 +140,14 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
   return plan
 }
 
-/** Bytes of the Variables that a plan updates (parameters, moments, counters), or of what it only reads. */
-export function outsideBytes(plan: Plan, updated: boolean): number {
+/**
+ * Bytes of the Variables that a plan updates (parameters, moments, counters), or of what it only reads; of all, or of
+ * those inputs that count.
+ */
+export function outsideBytes(plan: Plan, updated: boolean, which: (input: number) => boolean = () => true): number {
   const written = new Set(plan.outputs)
   return plan.slots.reduce((sum, slot, i) => {
-    const counts = slot.kind === 'outside' && written.has(i) === updated
+    const counts = slot.kind === 'outside' && written.has(i) === updated && which(slot.input)
     return sum + (counts ? slot.length * byteSize[slot.dtype] : 0)
   }, 0)
 }

@@ -50,6 +50,7 @@ export class Variable<S extends Shape = any, D extends DType = any> {
     if (this.#storage) return
     const data = this.#initial(this.shape, this.dtype, { seed, stream })
     this.#storage = new Storage(this.dtype, sizeOf(this.shape), data)
+    this.#storage.holds = 'model'
   }
 
   /** The bytes; for engines, files and checkpoints. */

@@ -30,9 +30,11 @@ export class Feed {
     this.#parts = sampleWeight ? [input, target, sampleWeight] : [input, target]
     const bytes = this.#parts.reduce((sum, { data }) => sum + data.byteLength, 0)
     if (held ?? bytes <= mostHeldBytes)
-      this.#held = this.#parts.map(
-        ({ data, shape }) => new Variable(shape, dtypeOf(data)!, () => data as TypedArray, false),
-      )
+      this.#held = this.#parts.map(({ data, shape }) => {
+        const variable = new Variable(shape, dtypeOf(data)!, () => data as TypedArray, false)
+        variable.storage.holds = 'data'
+        return variable
+      })
   }
 
   /** Arguments for the program, of one batch a range. The next call may write over them. */

@@ -274,7 +274,14 @@ describe('gradus profile', () => {
       network: { inputs: [28, 28], hidden: [32] },
     })
     const model = JSON.parse((await gradus(['profile', 'model', '--batch-size', '8', '--json'])).out)
-    expect(model).toMatchObject({ what: 'a prediction', batchSize: 8, heldBytes: 4 * (6 * 16 + 16 + 16 * 3 + 3) })
+    const parameters = 4 * (6 * 16 + 16 + 16 * 3 + 3)
+    expect(model).toMatchObject({ what: 'a prediction', batchSize: 8, heldBytes: parameters, keptBytes: parameters })
+    // What a prediction holds are parameters; what a step holds, beside those that it trains, are data.
+    expect((await gradus(['profile', 'model', '--batch-size', '8'])).out).toMatch(
+      /^memory .*: parameters 652 B, arena [\d.]+ KiB \([\d.]+ KiB live at once\)$/m,
+    )
+    expect(digits.keptBytes).toBe(0)
+    expect(digits.heldBytes).toBeGreaterThan(40_000 * 784)
     for (const kernel of model.kernels)
       expect(kernel).toMatchObject({
         seconds: expect.any(Number),

@@ -1,4 +1,7 @@
 /** What is said of arguments that are no tensors, and of options that do not exist: never a bare TypeError. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import {
   arange,
@@ -205,4 +208,19 @@ test.each([
 ])('%s=%s is refused by name', (name, value, message) => {
   vi.stubEnv(name, value)
   expect(() => compile((a: Tensor) => a.add(1))(x)).toThrow(message)
+})
+
+test('docs/settings.md has each variable that the library reads', () => {
+  const source = fileURLToPath(new URL('../../src', import.meta.url))
+  const files = readdirSync(source, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'))
+  const read = files.flatMap((file) =>
+    [
+      ...readFileSync(join(source, file), 'utf8').matchAll(
+        /(?:environment\(|process\.env\[|chosen\('\w+', )'([A-Z]\w*)'/g,
+      ),
+    ].map((match) => match[1]!),
+  )
+  const text = readFileSync(join(source, '../docs/settings.md'), 'utf8')
+  expect([...new Set(read)].sort()).toContain('GRADUS_NUMERICS')
+  expect([...new Set(read)].filter((name) => !text.includes(`\`${name}\``))).toEqual([])
 })
