@@ -104,6 +104,8 @@ export function multiHeadAttention<const Size extends number, D extends FloatDTy
         ? `a size of ${size} cannot be divided among ${heads} heads`
         : `${heads} heads cannot share ${keyValueHeads} heads of keys and values evenly`,
     )
+  if (options.rotary && (size / heads) % 2 !== 0)
+    throw new ValueError('nn.multiHeadAttention', `heads of ${size / heads} elements have no pairs for rotary to turn`)
   const dtype = floatDtype('nn.multiHeadAttention', options.dtype)
   const shared = keyValueHeads * (size / heads)
   const description = `multiHeadAttention(${size}, ${heads})`

@@ -239,4 +239,54 @@ export const trainings: readonly Training[] = [
     input: [7, 21],
     target: 10,
   }),
+  training({
+    name: 'batch and group norm, dropped channels, running statistics, PReLU, AdamW',
+    net: () =>
+      nn.sequential(
+        nn.batchNorm(6),
+        nn.prelu({ channels: 6 }),
+        nn.dropout2d(0.3),
+        nn.groupNorm(2, 6),
+        nn.flatten(),
+        nn.linear(78, 33),
+        nn.batchNorm(33, { momentum: 'cumulative' }),
+        nn.layerNorm(33),
+        nn.glu.with({ axis: 0 }),
+        nn.linear(33, 10),
+      ),
+    loss: ((output: Tensor, target: Tensor) => loss.crossEntropy(output, target.slice([0], [4]) as never)) as never,
+    optimizer: optim.adamW({ learningRate: 0.01 }),
+    input: [8, 6, 13],
+    target: 10,
+  }),
+  training({
+    name: 'W5: embedding, positions, causal transformer of grouped and turned heads, padding, Adam',
+    net: () =>
+      nn.module(
+        {
+          words: nn.embedding(11, 20, { paddingIndex: 0 }),
+          positions: nn.learnedPositions(19, 20),
+          first: nn.transformerEncoderLayer(20, 4, {
+            feedForward: 37,
+            normFirst: true,
+            activation: nn.gelu,
+            causal: true,
+          }),
+          second: nn.transformerEncoderLayer(20, 2, { feedForward: 24, keyValueHeads: 1, rotary: true }),
+          norm: nn.rmsNorm(20),
+          head: nn.linear(20, 11),
+        },
+        (m, x: Tensor) => {
+          const ids: Tensor = x.add(1).mul(5).cast('int32')
+          const h: Tensor = m.second(m.first(m.positions(m.words(ids)) as Tensor) as Tensor, {
+            keyMask: ids.notEqual(0),
+          })
+          return m.head(m.norm(h)).mean(1)
+        },
+      ),
+    loss: loss.crossEntropy as never,
+    optimizer: optim.adam({ learningRate: 0.01 }),
+    input: [2, 11],
+    target: 11,
+  }),
 ]

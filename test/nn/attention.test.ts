@@ -86,6 +86,7 @@ const keys = (...shape: number[]): Tensor => tensor([true], { dtype: 'bool' }).b
 test.each([
   [() => nn.multiHeadAttention(5, 2), /size of 5 cannot be divided among 2 heads/],
   [() => nn.multiHeadAttention(8, 4, { keyValueHeads: 3 }), /4 heads cannot share 3/],
+  [() => nn.multiHeadAttention(6, 2, { rotary: true }), /heads of 3 elements have no pairs/],
   [() => nn.multiHeadAttention(8, 4, { kdim: 3 } as object), /no option 'kdim'/],
   [() => net(wave([2, 3, 5])), /takes queries \[batch, length, 4\], got \[2,3,5\].*multiHeadAttention\(4, 2\)/],
   [() => net(x, { keyMask: keys(2, 4) }), /keyMask is \[2,4\], the keys are \[2,3\]/],
