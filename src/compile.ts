@@ -105,7 +105,7 @@ export interface Program extends Runnable {
   readonly engine: EngineName
   /** How many threads share what is worth sharing. */
   readonly threads: number
-  /** Memory of what it does not update of a model: parameters that are frozen, or that only predict, and statistics. */
+  /** Memory of Variables that it does not update: parameters that are frozen, or that only predict, statistics, the learning rate. */
   readonly keptBytes: number
   /** Milliseconds each pass took. */
   readonly compileTimes: ReadonlyMap<string, number>

@@ -62,7 +62,7 @@ export interface Explanation {
   readonly updatedBytes: number
   /** Memory of what it only reads: other Variables, captured tensors, data that it holds. */
   readonly heldBytes: number
-  /** The part of it that belongs to a model: parameters of a prediction, or those that are frozen; statistics. */
+  /** The part of it that belongs to a model: parameters of a prediction, or those that are frozen; statistics, the learning rate. */
   readonly keptBytes: number
   /** Milliseconds each pass of the compiler took. */
   readonly compileTimes: { readonly [pass: string]: number }
