@@ -84,6 +84,11 @@ export class Trace {
     return node
   }
 
+  /** What an input of this trace is bound to; undefined for other nodes. */
+  bindingOf(node: Node): Binding | undefined {
+    return this.#bindings[this.#inputs.indexOf(node)]
+  }
+
   /** What `make` gave the first time it was asked for `key` in this trace. */
   once<T>(key: object, make: () => T): T {
     if (!this.#once.has(key)) this.#once.set(key, make())

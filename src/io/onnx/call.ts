@@ -1,0 +1,151 @@
+/**
+ * @file One operator of an imported graph being carried out: its inputs as tensors, its attributes, and the values of inputs
+ * that must be known while tracing (shapes, axes, places). In: a node and tensors by name. Out: what rules ask for.
+ *
+ * const axes = call.numbers(1, 'axes') ?? [0]; return call.input(0).sum(axes, { keepAxes: call.flag('keepdims', true) })
+ */
+import type { DType, TypedArray } from '../../base/dtype.js'
+import { ValueError } from '../../base/errors.js'
+import { type Shape, sizeOf } from '../../base/shape.js'
+import { interpret } from '../../graph/interpret.js'
+import { type Node, topological } from '../../graph/node.js'
+import { tensor } from '../../trace/creation.js'
+import type { Tensor } from '../../trace/tensor.js'
+import { leafValues, TensorValue } from '../../trace/value.js'
+import type { Attribute, NodeMessage } from './proto.js'
+import { dtypeOfElement, readTensor } from './tensors.js'
+
+/** What an operator does: one tensor, or one an output. */
+export type Rule = (call: Call) => Tensor | readonly Tensor[]
+export type Rules = { readonly [opType: string]: Rule }
+
+const decoder = new TextDecoder()
+
+export class Call {
+  readonly opType: string
+  /** The version of the operator set. */
+  readonly version: number
+  readonly inputs: readonly (Tensor | undefined)[]
+  /** How many results are wanted. */
+  readonly outputs: number
+  readonly #node: NodeMessage
+  readonly #attributes: ReadonlyMap<string, Attribute>
+
+  constructor(node: NodeMessage, inputs: readonly (Tensor | undefined)[], version: number) {
+    this.opType = node.opType!
+    this.version = version
+    this.inputs = inputs
+    this.outputs = node.output.length
+    this.#node = node
+    this.#attributes = new Map(node.attribute.map((attribute) => [attribute.name!, attribute]))
+  }
+
+  /** Says what is wrong with this node. */
+  fail(fault: string, hint?: string): never {
+    const name = this.#node.name || this.#node.output[0]
+    throw new ValueError(`ONNX ${this.opType}`, `${fault}, at the node '${name}'`, { hint })
+  }
+
+  has(i: number): boolean {
+    return this.inputs[i] !== undefined
+  }
+  input(i: number): Tensor {
+    return this.inputs[i] ?? this.fail(`has no input ${i}`)
+  }
+  optional(i: number): Tensor | undefined {
+    return this.inputs[i]
+  }
+  /** All inputs of an operator that takes any number. */
+  all(): Tensor[] {
+    return this.inputs.map((_, i) => this.input(i))
+  }
+
+  hasAttribute(name: string): boolean {
+    return this.#attributes.has(name)
+  }
+  int(name: string, otherwise: number): number {
+    return this.#attributes.get(name)?.i ?? otherwise
+  }
+  flag(name: string, otherwise: boolean): boolean {
+    return this.int(name, otherwise ? 1 : 0) !== 0
+  }
+  float(name: string, otherwise: number): number {
+    return this.#attributes.get(name)?.f ?? otherwise
+  }
+  ints(name: string): number[] | undefined {
+    return this.#attributes.get(name)?.ints
+  }
+  text(name: string, otherwise: string): string {
+    const bytes = this.#attributes.get(name)?.s
+    return bytes ? decoder.decode(bytes) : otherwise
+  }
+  /** Texts of an attribute. */
+  texts(name: string): string[] | undefined {
+    return this.#attributes.get(name)?.strings.map((bytes) => decoder.decode(bytes))
+  }
+  /** A tensor among the attributes. */
+  tensor(name: string): Tensor | undefined {
+    const message = this.#attributes.get(name)?.t
+    if (!message) return undefined
+    const { data, shape, dtype } = readTensor(message, `ONNX ${this.opType}`)
+    return tensor(data, { shape, dtype })
+  }
+  /** Floats of an attribute. */
+  floats(name: string): number[] | undefined {
+    return this.#attributes.get(name)?.floats
+  }
+  /** The dtype that an attribute names by its number. */
+  dtype(name: string, otherwise: DType): DType {
+    const element = this.#attributes.get(name)?.i
+    if (element === undefined) return otherwise
+    return dtypeOfElement(element) ?? this.fail(`has the element type ${element}, which Gradus does not know`)
+  }
+  /** Throws where an attribute has another value than those that are supported. */
+  only(name: string, given: unknown, ...supported: readonly unknown[]): void {
+    if (!supported.includes(given))
+      this.fail(`has ${name} = ${String(given)}; supported is ${supported.map(String).join(', ')}`)
+  }
+
+  /** The numbers of an input, in order, which must not depend on what the network is given. Undefined where there is no input. */
+  numbers(i: number, what: string): number[] | undefined {
+    const given = this.inputs[i]
+    if (!given) return undefined
+    const values = knownValues(given)
+    if (!values)
+      this.fail(
+        `computes its ${what} from the values of the network’s input`,
+        'Such a model has no program of its own.',
+      )
+    return Array.from(values as TypedArray)
+  }
+  /** Numbers that newer versions take as an input and older ones as an attribute. */
+  numbersOr(i: number, name: string): number[] | undefined {
+    return this.numbers(i, name) ?? this.ints(name)
+  }
+  /** The number of an input of one element, if it is known without computing. */
+  constant(i: number): number | undefined {
+    const given = this.inputs[i]
+    if (!given || sizeOf(given.shape as Shape) !== 1) return undefined
+    const { node, trace } = TensorValue.parts(given)
+    return !trace && node.op === 'input' ? leafValues(node)[0] : undefined
+  }
+}
+
+/**
+ * The values of a tensor that is computed from constants alone, also in the middle of a trace; undefined where it depends
+ * on an argument or a variable. The interpreter computes them: they are few.
+ */
+export function knownValues(given: Tensor): TypedArray | undefined {
+  const { node, trace } = TensorValue.parts(given)
+  if (!trace) return TensorValue.evaluate([given])[0]
+  const inputs: Node[] = []
+  const values: TypedArray[] = []
+  for (const one of topological([node])) {
+    if (one.op !== 'input') continue
+    const binding = trace.bindingOf(one)
+    if (binding?.kind !== 'captured') return undefined
+    inputs.push(one)
+    values.push(leafValues(binding.leaf))
+  }
+  return interpret({ inputs, outputs: [node] }, values, 'portable')[0]
+}
