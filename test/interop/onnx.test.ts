@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import * as onnxruntime from 'onnxruntime-web'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { flatten } from '../../src/base/tree.js'
-import { compile, exportOnnx, setSeed, Tensor } from '../../src/index.js'
+import { compile, exportOnnx, importOnnx, setSeed, Tensor, tensor } from '../../src/index.js'
 import { exports } from './exports.js'
 import { type PlainArray, plain } from './networks.js'
 
@@ -67,6 +67,27 @@ describe('in onnxruntime', () => {
         }
       }
       await session.release()
+    })
+})
+
+describe('read back here', () => {
+  for (const name of Object.keys(exports))
+    test(name, async () => {
+      const { model, runs, within } = cases.find((one) => one.name === name)!
+      const net = await importOnnx<unknown>(model)
+      for (const { inputs, outputs } of runs) {
+        const given = inputs.map(({ data, shape, dtype }) => tensor(data, { shape, dtype }))
+        const results = compile((...tensors: Tensor[]) => flatten<Tensor>(net(...tensors), isTensor).leaves)(...given)
+        expect(results.map(({ dtype, shape }) => ({ dtype, shape }))).toEqual(
+          outputs.map(({ dtype, shape }) => ({ dtype, shape })),
+        )
+        for (const [i, result] of results.entries()) {
+          const wanted = outputs[i]!
+          const size = Math.max(1, ...wanted.data.map(Math.abs))
+          for (const [k, value] of (await result.data()).entries())
+            expect(Math.abs(value - wanted.data[k]!), `${i}[${k}]`).toBeLessThanOrEqual(within * size)
+        }
+      }
     })
 })
 

@@ -167,6 +167,8 @@ export const elementwiseRules: Rules = {
   ThresholdedRelu: unary((x, call) => where(x.greater(call.float('alpha', 1)), x, x.mul(0))),
   Where: (call) => {
     const mask = call.input(0)
+    if (call.input(1).dtype === 'uint8')
+      return where(mask, call.input(1).cast('int32'), call.input(2).cast('int32')).cast('uint8')
     const [a, b] = [1, 2].map((i) => {
       const number = call.constant(i)
       return number !== undefined && call.input(i).rank <= mask.rank ? number : call.input(i)

@@ -113,11 +113,45 @@ function fromTheEnd(numbers: Tensor, n: number): Tensor {
 function gatherElements(call: Call): Tensor {
   const [x, numbers] = [call.input(0), call.input(1)]
   const axis = axisOf(call, call.int('axis', 0), x.rank)
-  const [from, to] = [shapeOf(x), shapeOf(numbers)]
-  const strides = from.map((_, i) => sizeOf(from.slice(i + 1)))
-  const along = fromTheEnd(numbers, from[axis]!).mul(strides[axis]!)
-  const place = strides.reduce<Tensor>((sum, stride, i) => (i === axis ? sum : sum.add(iota(to, i).mul(stride))), along)
+  const place = linear(shapeOf(x), shapeOf(numbers), axis, fromTheEnd(numbers, shapeOf(x)[axis]!))
   return gather(x.reshape([-1]) as Tensor, place as Tensor)
+}
+
+/** Where a place along one axis and everything else as it is lies in the flattened tensor. */
+function linear(from: readonly number[], to: readonly number[], axis: number, along: Tensor): Tensor {
+  const strides = from.map((_, i) => sizeOf(from.slice(i + 1)))
+  return strides.reduce<Tensor>(
+    (sum, stride, i) => (i === axis ? sum : sum.add(iota(to, i).mul(stride))),
+    along.mul(strides[axis]!) as Tensor,
+  )
+}
+
+/** Rows of x replaced or added to; numbers must differ where they are replaced, as the operator demands. */
+function scatterRows(call: Call, x: Tensor, rows: Tensor, updates: Tensor): Tensor {
+  const reduction = call.text('reduction', 'none')
+  call.only('reduction', reduction, 'none', 'add')
+  const change = reduction === 'add' ? updates : updates.sub(gather(x, rows as never) as Tensor)
+  return record([x, rows, change], (node, numbers, values) => ops.scatterAdd(node!, numbers!, values!))
+}
+
+function scatterND(call: Call): Tensor {
+  const [x, indices] = [call.input(0), call.input(1)]
+  const shape = shapeOf(x)
+  const depth = shapeOf(indices).at(-1)!
+  const strides = shape.slice(0, depth).map((_, i) => sizeOf(shape.slice(i + 1, depth)))
+  const none = shapeOf(indices).slice(0, -1)
+  const part = (k: number) =>
+    fromTheEnd(indices.slice([...none.map(() => 0), k], [...none, k + 1]).reshape(none), shape[k]!)
+  const rows = strides.reduce<Tensor>((sum, stride, k) => sum.add(part(k).mul(stride)), part(0).mul(0) as Tensor)
+  const flat = x.reshape([sizeOf(shape.slice(0, depth)), ...shape.slice(depth)])
+  return scatterRows(call, flat as Tensor, rows, call.input(2)).reshape(shape)
+}
+
+function scatterElements(call: Call): Tensor {
+  const [x, numbers] = [call.input(0), call.input(1)]
+  const axis = axisOf(call, call.int('axis', 0), x.rank)
+  const rows = linear(shapeOf(x), shapeOf(numbers), axis, fromTheEnd(numbers, shapeOf(x)[axis]!))
+  return scatterRows(call, x.reshape([-1]) as Tensor, rows, call.input(2)).reshape(shapeOf(x))
 }
 
 function expand(call: Call): Tensor {
@@ -241,12 +275,7 @@ function topK(call: Call): Tensor[] {
     shapeOf(x).map(() => 0),
     shapeOf(x).map((n, i) => (i === axis ? k : n)),
   )
-  const [from, to] = [shapeOf(x), shapeOf(first)]
-  const strides = from.map((_, i) => sizeOf(from.slice(i + 1)))
-  const place = strides.reduce<Tensor>(
-    (sum, stride, i) => (i === axis ? sum : sum.add(iota(to, i).mul(stride))),
-    first.mul(strides[axis]!) as Tensor,
-  )
+  const place = linear(shapeOf(x), shapeOf(first), axis, first)
   return [gather(x.reshape([-1]) as Tensor, place) as Tensor, first]
 }
 
@@ -288,6 +317,8 @@ export const shapeRules: Rules = {
   Pad: pad,
   Range: range,
   Reshape: reshape,
+  ScatterElements: scatterElements,
+  ScatterND: scatterND,
   Shape: (call) => {
     const shape = shapeOf(call.input(0))
     const end = call.hasAttribute('end') ? call.int('end', 0) : undefined

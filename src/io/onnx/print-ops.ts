@@ -126,7 +126,7 @@ export const printRows: { readonly [O in Op]: Row<O> } = {
     const { dtype } = node.type
     if (dtype !== 'bool' && dtype !== 'uint32') return elementwise(p, 'Where', [mask, ...given])
     // Runtimes choose among fewer types than there are.
-    const wide = given.map((value) => cast(p, value, dtype === 'bool' ? 'uint8' : 'int64'))
+    const wide = given.map((value) => cast(p, value, dtype === 'bool' ? 'int32' : 'int64'))
     return cast(p, elementwise(p, 'Where', [mask, ...wide]), dtype)
   },
   fma: (p, node) => {
