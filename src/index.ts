@@ -41,6 +41,7 @@ export {
   windows,
 } from './trace/convolution.js'
 export { arange, eye, full, iota, ones, tensor, zeros } from './trace/creation.js'
+export { type CustomContext, customGradient, remat } from './trace/custom.js'
 export { einsum } from './trace/einsum.js'
 export { concatenate, gather, scatterAdd, stack, stopGradient } from './trace/functions.js'
 export { grad, valueAndGrad } from './trace/grad.js'
@@ -60,6 +61,7 @@ export type { Padding, PerAxis } from './trace/spatial.js'
 export { Tensor, where } from './trace/tensor.js'
 export type { Initializer } from './trace/variable.js'
 export { Variable, variable } from './trace/variable.js'
+export { type Mapped, vmap } from './trace/vmap.js'
 export { EarlyStopping, type EarlyStoppingOptions, earlyStopping } from './train/early-stopping.js'
 export { type EvaluateOptions, evaluate } from './train/evaluate.js'
 export {

@@ -4,11 +4,13 @@
  *
  * einsum('bqd,bkd->bqk', queries, keys) is queries · keysᵀ for each b.
  */
+import { describeValue } from '../base/describe.js'
 import { isFloat } from '../base/dtype.js'
 import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape } from '../base/shape.js'
 import type { Node } from '../graph/node.js'
 import * as ops from '../graph/ops.js'
+import { expectTensor } from './arguments.js'
 import { record, type Tensor } from './tensor.js'
 
 /**
@@ -22,6 +24,13 @@ import { record, type Tensor } from './tensor.js'
  * Examples: 'ij,jk->ik' matrix product, 'ii->' trace, 'i,j->ij' outer product, '...ij->...ji' transpose, 'bij,bij->b' dot products.
  */
 export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor<Shape> {
+  if (typeof equation !== 'string')
+    throw new ValueError('einsum', `the equation is ${describeValue(equation)}, not a text`, {
+      hint: "Write einsum('ij,jk->ik', a, b).",
+    })
+  operands.forEach((operand, i) => {
+    expectTensor('einsum', `operand ${i + 1}`, operand)
+  })
   return record(operands, (...nodes) => einsumNodes(equation, nodes))
 }
 

@@ -35,11 +35,17 @@ export function scatterAdd<S extends Shape, D extends DType>(
   numbers: Tensor<Shape, 'int32'>,
   updates: Tensor<Shape, D>,
 ): Tensor<S, D> {
+  expectTensor('scatterAdd', 'x', x)
+  expectTensor('scatterAdd', 'numbers', numbers)
+  expectTensor('scatterAdd', 'updates', updates)
   return record([x, numbers, updates], (rows, which, more) => ops.scatterAdd(rows!, which!, more!))
 }
 
 /** The same values, through which no gradient flows; `x.detach()`. */
-export const stopGradient = <S extends Shape, D extends DType>(x: Tensor<S, D>): Tensor<S, D> => x.detach()
+export function stopGradient<S extends Shape, D extends DType>(x: Tensor<S, D>): Tensor<S, D> {
+  expectTensor('stopGradient', 'x', x)
+  return x.detach()
+}
 
 /** Tensors end to end along an axis. */
 export function concatenate(tensors: readonly Tensor[], axis = 0): Tensor<Shape> {

@@ -6,7 +6,7 @@ import { describeValue } from '../base/describe.js'
 import { ArgumentError, TraceError } from '../base/errors.js'
 import { gradients } from '../transform/differentiate.js'
 import { expectTensor } from './arguments.js'
-import { record, Tensor } from './tensor.js'
+import { record, Tensor, withoutEvaluation } from './tensor.js'
 import { currentTrace } from './trace.js'
 import { TensorValue } from './value.js'
 import type { Variable } from './variable.js'
@@ -54,7 +54,7 @@ export function valueAndGrad<X extends Tensor, A extends readonly Tensor[]>(
     const trace = currentTrace()
     // Through its own reshape, x is a node of the current context that nothing else computes.
     const wrt = TensorValue.nodeOf(x)
-    const value = f(new Tensor(wrt, trace) as X, ...rest)
+    const value = withoutEvaluation(() => f(new Tensor(wrt, trace) as X, ...rest))
     const [gradient] = gradients(TensorValue.nodeOf(value), [wrt])
     return [value, record([], () => gradient!) as X]
   }

@@ -3,6 +3,7 @@
  * takeAlongAxis(x, argsort(x, axis)) is x in ascending order, and its gradient goes back where the elements came from.
  */
 import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
 import { formatShape, normalizeAxis, type Shape, sizeOf, stridesOf } from '../base/shape.js'
 import type { Node } from '../graph/node.js'
 import * as ops from '../graph/ops.js'
@@ -95,10 +96,4 @@ export function takeAlongAxis(x: Node, numbers: Node, axis: number): Node {
     .map((stride, i) => ops.multiply(i === along ? clamped : ops.iota('int32', shape, i), whole(stride)))
     .reduce(ops.add)
   return ops.gather(ops.reshape(source, [sizeOf(source.type.shape)]), places)
-}
-
-function checkNames(operation: string, options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options))
-    if (!known.includes(name))
-      throw new ValueError(operation, `there is no option ${name}`, { hint: `There are ${known.join(' and ')}.` })
 }

@@ -26,6 +26,18 @@ import { concreteNode, TensorValue } from './value.js'
 /** Nodes recorded since the last leaf; a chain that nobody reads is evaluated when it gets longer than this. */
 const longestChain = 256
 const depths = new WeakMap<Node, number>()
+let isRecording = false
+
+/** Runs `f` with chains of any length left as they are: what differentiates or batches them needs the nodes. */
+export function withoutEvaluation<T>(f: () => T): T {
+  const before = isRecording
+  isRecording = true
+  try {
+    return f()
+  } finally {
+    isRecording = before
+  }
+}
 
 /** The shape after combining with `B`: kept where B is a number, worked out at run time where it is a tensor. */
 // biome-ignore lint/suspicious/noExplicitAny: an unknown shape is accepted everywhere
@@ -400,7 +412,7 @@ export function record<S extends Shape = any, D extends DType = any>(
   if (!trace) {
     const depth = 1 + nodes.reduce((most, operand) => Math.max(most, depths.get(operand) ?? 0), 0)
     depths.set(node, depth)
-    if (depth > longestChain) TensorValue.evaluate([result])
+    if (depth > longestChain && !isRecording) TensorValue.evaluate([result])
   }
   return result
 }

@@ -76,6 +76,11 @@ export class Trace {
     this.#entry(variable).now = value
   }
 
+  /** The values that Variables have been assigned so far. */
+  get assigned(): readonly Node[] {
+    return [...this.#variables.values()].flatMap(({ read, now }) => (now === read ? [] : [now]))
+  }
+
   capture(leaf: Node): Node {
     const known = this.#captured.get(leaf)
     if (known) return known

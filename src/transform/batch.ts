@@ -1,0 +1,246 @@
+/**
+ * @file Batching: a program for one sample as a program for many. In: nodes, and for some of the nodes they depend on others
+ * that have a batch axis in front. Out: the nodes with that axis. Each rule keeps the order of every sum: a batch has the bits
+ * of its samples.
+ *
+ * batched([negate(x)], new Map([[x, xs]]), 5) → negate(xs), where x is [3] and xs [5,3]
+ */
+import type { Shape } from '../base/shape.js'
+import { sizeOf } from '../base/shape.js'
+import { input, isOp, make, type Node, topological } from '../graph/node.js'
+import { CustomRule, type Op, type OpAttrs } from '../graph/op.js'
+import {
+  add,
+  argsort,
+  barrier,
+  binary,
+  broadcast,
+  concatenate,
+  contract,
+  convolution,
+  cumulativeSum,
+  custom,
+  full,
+  gather,
+  iota,
+  multiply,
+  pad,
+  reduce,
+  reshape,
+  reverse,
+  scatterAdd,
+  slice,
+  transpose,
+} from '../graph/ops.js'
+import type { CustomBackward } from './vjp.js'
+
+export interface Batched {
+  readonly node: Node
+  /** Whether it has the axis; otherwise it is the same for the whole batch. */
+  readonly isBatched: boolean
+}
+
+export function batched(outputs: readonly Node[], known: ReadonlyMap<Node, Node>, size: number): Batched[] {
+  const done = new Map<Node, Node>(known)
+  // What waits for a sample though it does not depend on one.
+  const waiting = new Map<Node, Node>()
+  for (const node of topological(outputs)) {
+    if (done.has(node)) continue
+    const isBatched = node.operands.map((operand) => done.has(operand))
+    const x = node.operands.map((operand) => done.get(operand) ?? waiting.get(operand) ?? operand)
+    if (!isBatched.includes(true) || (isOp(node, 'barrier') && !isBatched[0])) {
+      if (x.some((operand, i) => operand !== node.operands[i])) waiting.set(node, make(node.op, x, node.attrs))
+      continue
+    }
+    const all = () => x.map((operand, i) => (isBatched[i] ? operand : stretched(operand, size)))
+    const rule = rules[node.op] as BatchRule<Op>
+    done.set(node, rule({ node, attrs: node.attrs, x, isBatched, all, size }))
+  }
+  return outputs.map((node) => ({ node: done.get(node) ?? waiting.get(node) ?? node, isBatched: done.has(node) }))
+}
+
+/** With a batch axis of copies. */
+export const stretched = (x: Node, size: number): Node =>
+  broadcast(
+    x,
+    [size, ...x.type.shape],
+    x.type.shape.map((_, axis) => axis + 1),
+  )
+
+interface Context<O extends Op> {
+  /** As it was, without the axis. */
+  readonly node: Node<O>
+  readonly attrs: OpAttrs[O]
+  /** Its operands, one of them at least with the axis. */
+  readonly x: readonly Node[]
+  readonly isBatched: readonly boolean[]
+  /** Its operands, all with the axis. */
+  readonly all: () => readonly Node[]
+  readonly size: number
+}
+type BatchRule<O extends Op> = (context: Context<O>) => Node
+
+const never = ({ node }: { readonly node: Node }): Node => {
+  throw new Error(`${node.op} has no operands`)
+}
+const elementwise = ({ node, all }: Context<Op>): Node => make(node.op, all(), node.attrs)
+const further = (axes: readonly number[]): number[] => axes.map((axis) => axis + 1)
+
+const elementwiseRules = {
+  negate: elementwise,
+  abs: elementwise,
+  floor: elementwise,
+  round: elementwise,
+  sqrt: elementwise,
+  exp: elementwise,
+  log: elementwise,
+  expm1: elementwise,
+  log1p: elementwise,
+  tanh: elementwise,
+  erf: elementwise,
+  sin: elementwise,
+  cos: elementwise,
+  not: elementwise,
+  stopGradient: elementwise,
+  convert: elementwise,
+  shiftLeft: elementwise,
+  shiftRight: elementwise,
+  add: elementwise,
+  subtract: elementwise,
+  multiply: elementwise,
+  divide: elementwise,
+  maximum: elementwise,
+  minimum: elementwise,
+  power: elementwise,
+  and: elementwise,
+  or: elementwise,
+  xor: elementwise,
+  compare: elementwise,
+  select: elementwise,
+  fma: elementwise,
+  randomBits: elementwise,
+}
+
+const rules: { readonly [O in Op]: BatchRule<O> } = {
+  ...(elementwiseRules as { readonly [O in keyof typeof elementwiseRules]: BatchRule<O> }),
+  input: never,
+  constant: never,
+  iota: never,
+
+  reshape: ({ x: [x], attrs, size }) => reshape(x!, [size, ...attrs.shape]),
+  broadcast: ({ x: [x], attrs, size }) => broadcast(x!, [size, ...attrs.shape], [0, ...further(attrs.axes)]),
+  transpose: ({ x: [x], attrs }) => transpose(x!, [0, ...further(attrs.permutation)]),
+  slice: ({ x: [x], attrs, size }) => slice(x!, [0, ...attrs.start], [size, ...attrs.limit], [1, ...attrs.stride]),
+  pad: ({ x: [x], attrs }) => pad(x!, [0, ...attrs.low], [0, ...attrs.high], attrs.value, [0, ...attrs.interior]),
+  concatenate: ({ all, attrs }) => concatenate(all(), attrs.axis + 1),
+  reverse: ({ x: [x], attrs }) => reverse(x!, further(attrs.axes)),
+  windows: ({ x: [x], attrs }) => make('windows', [x!], { ...attrs, axes: further(attrs.axes) }),
+  barrier: ({ x: [x, ...after] }) => barrier(x!, after),
+
+  gather: ({ node, x, isBatched, all, size }) => {
+    const [rows, numbers] = x as [Node, Node]
+    if (!isBatched[0]) return gather(rows, numbers)
+    const [count] = node.operands[0]!.type.shape
+    const [xs, which] = all() as [Node, Node]
+    return gather(joined(xs), ownRows(which, count!, size))
+  },
+  scatterAdd: ({ node, all, size }) => {
+    const [x, numbers, updates] = all() as [Node, Node, Node]
+    const [count] = node.type.shape
+    return reshape(scatterAdd(joined(x), ownRows(numbers, count!, size), updates), x.type.shape)
+  },
+  cumulativeSum: ({ x: [x], attrs }) => cumulativeSum(x!, attrs.axis + 1, attrs.reverse, attrs.exclusive),
+  argsort: ({ x: [x], attrs }) => argsort(x!, attrs.axis + 1, attrs.descending),
+  custom: ({ node, x, isBatched, attrs, size }) => {
+    const [y, ...operands] = x as [Node, ...Node[]]
+    const whole = isBatched[0] ? y : stretched(y, size)
+    return custom(whole, operands, batchedRule(attrs.rule, node.operands, isBatched, size))
+  },
+
+  reduce: ({ x: [x], attrs }) => reduce(attrs.kind, x!, further(attrs.axes)),
+  contract: ({ x: [lhs, rhs], isBatched, attrs }) => {
+    const { lhsBatch, rhsBatch, lhsContract, rhsContract } = attrs
+    const left = isBatched[0] ? further : same
+    const right = isBatched[1] ? further : same
+    const both = isBatched[0] && isBatched[1] ? [0] : []
+    const product = contract(lhs!, rhs!, {
+      lhsBatch: [...both, ...left(lhsBatch)],
+      rhsBatch: [...both, ...right(rhsBatch)],
+      lhsContract: left(lhsContract),
+      rhsContract: right(rhsContract),
+    })
+    if (both.length > 0) return product
+    // The axis is the first free one of its operand.
+    const before = isBatched[0] ? 0 : lhs!.type.shape.length - lhsBatch.length - lhsContract.length
+    return toFront(product, lhsBatch.length + before)
+  },
+  convolution: ({ node, x, isBatched, all, attrs, size }) => {
+    const { order: _, ...rest } = attrs
+    const shape = [size, ...node.type.shape]
+    // Samples of a batch are samples; kernels of a batch are groups of channels.
+    if (!isBatched[1]) return reshape(convolution(joined(x[0]!), x[1]!, rest), shape)
+    const [xs, ws] = all() as [Node, Node]
+    const [, count, channels, ...spatial] = xs.type.shape as [number, number, number, ...number[]]
+    const beside = reshape(toPlace(xs, 1), [count, size * channels, ...spatial])
+    const out = convolution(beside, joined(ws), { ...rest, groups: size * attrs.groups })
+    const [, features, ...places] = node.type.shape as [number, number, ...number[]]
+    return toFront(reshape(out, [count, size, features, ...places]), 1)
+  },
+}
+
+const same = (axes: readonly number[]): number[] => [...axes]
+
+/** [size, n, ...rest] → [size · n, ...rest] */
+function joined(x: Node): Node {
+  const [size, n, ...rest] = x.type.shape as [number, number, ...number[]]
+  return reshape(x, [size * n, ...rest])
+}
+
+/** Numbers of rows of each sample's own part of `joined`. */
+function ownRows(numbers: Node, count: number, size: number): Node {
+  const { shape } = numbers.type
+  const whole = (value: number) => full(value, 'int32', shape)
+  const clamped = binary('minimum', binary('maximum', numbers, whole(0)), whole(count - 1))
+  return sizeOf(shape) === 0 || size === 1 ? clamped : add(clamped, multiply(iota('int32', shape, 0), whole(count)))
+}
+
+/** Another axis first, the others in their order. */
+export const toFront = (x: Node, axis: number): Node => transpose(x, [axis, ...others(x.type.shape, axis)])
+
+/** The first axis elsewhere. */
+export function toPlace(x: Node, axis: number): Node {
+  const order = others(x.type.shape, 0)
+  return transpose(x, [...order.slice(0, axis), 0, ...order.slice(axis)])
+}
+
+const others = (shape: Shape, axis: number): number[] => shape.map((_, i) => i).filter((i) => i !== axis)
+
+/** The rule of a custom derivative, for a batch: what a sample's operand gets is summed where all samples share it. */
+function batchedRule(
+  rule: CustomRule,
+  operands: readonly Node[],
+  isBatched: readonly boolean[],
+  size: number,
+): CustomRule {
+  return new CustomRule(({ y, x, g }: Parameters<CustomBackward>[0]) => {
+    const known = new Map<Node, Node>()
+    const one = (whole: Node, type: Node['type'], has = true): Node => {
+      if (!has) return whole
+      const leaf = input(type.dtype, type.shape)
+      known.set(leaf, whole)
+      return leaf
+    }
+    const { type } = operands[0]!
+    const flows = (rule.backward as CustomBackward)({
+      y: one(y, type),
+      x: x.map((operand, k) => one(operand, operands[k + 1]!.type, isBatched[k + 1])),
+      g: one(g, type),
+    })
+    return flows.map((flow, k) => {
+      if (!flow) return undefined
+      const [whole] = batched([flow], known, size)
+      const copies = whole!.isBatched ? whole!.node : stretched(whole!.node, size)
+      return isBatched[k + 1] ? copies : reduce('sum', copies, [0])
+    })
+  })
+}
