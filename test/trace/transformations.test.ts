@@ -133,6 +133,23 @@ describe('remat', () => {
     expect(whole).toBeGreaterThan(2.5 * depth * one)
     expect(less).toBeLessThan((depth + 12) * one)
   })
+  test('elementwise blocks are not computed again where they were computed first', () => {
+    const [rows, width] = [256, 64]
+    const scale = variable(values(rows, width))
+    const bytes = (wrap: typeof plain, depth: number) => {
+      const block = wrap((x: Tensor) => {
+        const y = x.tanh().sin().exp()
+        return y.sub(y.mean(0)).tanh().exp().sin()
+      })
+      const forward = (x: Tensor) => Array.from({ length: depth }).reduce<Tensor>((y) => block(y), x)
+      const step = compile((x: Tensor) => gradientsOf(forward(x.mul(scale.value)).square().mean(), [scale]))
+      return step.explain([values(rows, width)]).liveBytes
+    }
+    const one = 4 * rows * width
+    const perBlock = (wrap: typeof plain) => (bytes(wrap, 12) - bytes(wrap, 6)) / 6 / one
+    expect(perBlock(plain)).toBeGreaterThan(3)
+    expect(perBlock(remat)).toBeLessThan(1.01)
+  })
   test('computes once more, and once only: exponentials in the program', () => {
     const count = (wrap: typeof plain) => {
       const { weights, forward } = chain(4, wrap)
