@@ -208,6 +208,35 @@ export const exports: { readonly [name: string]: Export } = {
   linear: { net: layer(5), inputs: floats(5) },
   linearOfStacks: { net: layer(5), inputs: floats(4, 5) },
   linearWithoutBias: { net: layer(5, false), inputs: floats(5) },
+  upAgain: {
+    net: nn.sequential(
+      nn.convTranspose2d(4, 6, 3, { stride: 2, padding: 1, outputPadding: 1 }),
+      nn.prelu({ channels: 6 } as object),
+      nn.upsample2d({ scaleFactor: 2 }),
+      nn.conv2d(6, 2, 3, { padding: 'same', dilation: 2 }),
+      nn.averagePool2d(2, { padding: 1 }),
+    ) as AnyFunction,
+    inputs: floats(4, 3, 4),
+  },
+  pools: {
+    net: (x: Tensor) => [
+      nn.maxPool2d(3, { stride: 2, padding: 1, dilation: 2 })(x),
+      nn.averagePool2d(3, { stride: 2, padding: 1, countIncludePad: false })(x),
+      nn.adaptiveAveragePool2d([3, 1])(x),
+      nn.globalAveragePool2d()(x),
+    ],
+    inputs: floats(2, 7, 8),
+  },
+  language: {
+    net: (() => {
+      const attention = nn.multiHeadAttention(8, 2, { rotary: true, causal: true } as object)
+      return nn.module(
+        { token: nn.embedding(11, 8), position: nn.learnedPositions(6, 8), attention, head: nn.linear(8, 11) },
+        (m, x: Tensor) => m.head(m.attention(m.position(m.token(x) as never)) as never),
+      ) as unknown as AnyFunction
+    })(),
+    inputs: wholes(0, 11, 5),
+  },
   shared: {
     net: (() => {
       const twice = nn.linear(5, 5)

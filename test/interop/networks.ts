@@ -9,11 +9,43 @@ export interface Interop {
   readonly input: (batch?: number) => Tensor
 }
 
+const residualBlock = () => nn.sequential(nn.linear(6, 6), nn.gelu)
+
 export const networks: { readonly [name: string]: Interop } = {
   mlp: {
     net: (dtype = 'float32') =>
       nn.sequential(nn.linear(6, 8, { dtype }), nn.tanh, nn.dropout(0.5), nn.linear(8, 3, { dtype })) as Net,
     input: (batch = 4) => random.normal([batch, 6]),
+  },
+  residual: {
+    net: () =>
+      nn.module(
+        {
+          blocks: [residualBlock(), residualBlock()],
+          head: nn.module({ norm: nn.layerNorm(6), out: nn.linear(6, 3) }, (m, x: Tensor) => m.out(m.norm(x))),
+        },
+        (m, x: Tensor) => m.head(m.blocks.reduce<Tensor>((h, block) => h.add(block(h)), x)),
+      ) as unknown as Net,
+    input: (batch = 4) => random.normal([batch, 6]),
+  },
+  cnn: {
+    net: () =>
+      nn.sequential(
+        nn.conv2d(2, 4, 3, { padding: 1, bias: false }),
+        nn.batchNorm(4),
+        nn.relu,
+        nn.maxPool2d(2),
+        nn.conv2d(4, 6, 3, { stride: 2, groups: 2 }),
+        nn.groupNorm(3, 6),
+        nn.silu,
+        nn.flatten(),
+        nn.linear(6, 5),
+      ) as unknown as Net,
+    input: (batch = 2) => random.normal([batch, 2, 8, 8]),
+  },
+  transformer: {
+    net: () => nn.transformerEncoderLayer(8, 2, { feedForward: 12, activation: nn.gelu }) as unknown as Net,
+    input: (batch = 2) => random.normal([batch, 5, 8]),
   },
 }
 

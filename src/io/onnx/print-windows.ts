@@ -25,13 +25,19 @@ export function printReduce(p: Printer, node: Node<'reduce'>, keepAxes: boolean)
 
 /** A pooling, where the node reduces the windows of the last axes of floats; else undefined. */
 export function unpooled(p: Printer, node: Node<'reduce'>): Value | string | undefined {
-  const windows = node.operands[0]!
-  if (!isOp(windows, 'windows') || p.uses(windows) !== 1) return undefined
+  const reduced = node.operands[0]!
+  // Windows' axes may have been brought to the front.
+  const windows = isOp(reduced, 'transpose') ? reduced.operands[0]! : reduced
+  if (!isOp(windows, 'windows') || p.uses(reduced) !== 1 || p.uses(windows) !== 1) return undefined
   const x = windows.operands[0]!
   const { axes, sizes, strides, dilations } = windows.attrs
   const rank = x.type.shape.length
   const first = rank - axes.length
-  const ofWindows = node.attrs.axes.length === axes.length && node.attrs.axes[0] === rank
+  const order = isOp(reduced, 'transpose') ? reduced.attrs.permutation : windows.type.shape.map((_, axis) => axis)
+  const gone = node.attrs.axes.map((axis) => order[axis]!)
+  const left = order.filter((axis) => !gone.includes(axis))
+  const ofWindows =
+    gone.length === axes.length && gone.every((axis) => axis >= rank) && left.every((axis, i) => axis === i)
   if (!ofWindows || axes.some((axis, i) => axis !== first + i) || node.type.dtype !== 'float32') return undefined
   // ONNX pools [n, channels, ...places]: other leading axes become these.
   const shape = p.shape(x)
@@ -42,7 +48,7 @@ export function unpooled(p: Printer, node: Node<'reduce'>): Value | string | und
       lead.length < 2 ? [...Array.from({ length: 2 - lead.length }, () => fixed(1)), ...lead] : twoOf(lead)
     name = p.reshape(name, shape, [...pair, ...shape.slice(first)])
   }
-  const pooled = pool(p, node.attrs.kind, name, lead, { sizes, strides, dilations })
+  const pooled = pool(p, node.attrs.kind, name, { sizes, strides, dilations })
   const result = p.shape(node)
   return lead.length === 2 ? pooled : p.reshape(pooled, [], result)
 }
@@ -61,14 +67,13 @@ interface Windows {
   readonly dilations: readonly number[]
 }
 
-function pool(p: Printer, kind: ReduceKind, name: string, lead: readonly Size[], windows: Windows): string {
+function pool(p: Printer, kind: ReduceKind, name: string, windows: Windows): string {
   const { sizes, strides, dilations } = windows
   const attributes = { kernel_shape: { ints: sizes }, strides: { ints: strides } }
   const dilated = { ...attributes, dilations: { ints: dilations } }
   if (kind === 'maximum') return p.emit('MaxPool', [name], dilated)
   if (kind === 'minimum') return p.emit('Neg', [p.emit('MaxPool', [p.emit('Neg', [name])], dilated)])
   const count = sizes.reduce((n, size) => n * size, 1)
-  void lead
   if (dilations.every((d) => d === 1))
     return p.emit('Mul', [p.emit('AveragePool', [name], attributes), p.scalar('float32', count)])
   throw new ValueError('exportOnnx', 'an average pooling with dilation cannot be exported')
