@@ -45,6 +45,7 @@ export { type CustomContext, customGradient, remat } from './trace/custom.js'
 export { einsum } from './trace/einsum.js'
 export { concatenate, gather, scatterAdd, stack, stopGradient } from './trace/functions.js'
 export { grad, valueAndGrad } from './trace/grad.js'
+export type { CumulativeOptions, SortOptions, TopKOptions } from './trace/ordering.js'
 export {
   type AveragePoolOptions,
   adaptiveAveragePool,

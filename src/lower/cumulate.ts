@@ -3,7 +3,8 @@
  * which are shared by threads; lanes go along the last of them where it is innermost in memory.
  */
 import type { Node } from '../graph/node.js'
-import { type Affine, addAffine, affine, scaleAffine } from '../kernel/loop.js'
+import { loadedAs } from '../kernel/builder.js'
+import { type Affine, addAffine, scaleAffine } from '../kernel/loop.js'
 import { collapse } from './collapse.js'
 import type { AloneGroup } from './fuse.js'
 import { KernelScope, type LowerContext, type Lowered, lanesFor } from './scope.js'
@@ -22,8 +23,7 @@ export function lowerCumulate(group: AloneGroup, context: LowerContext, name: st
   const count = domain[kept]!
 
   const chain = (at: readonly Affine[], lanes: number): void => {
-    const first = scope.evaluate(stage, [...at, place(affine(0))], lanes, kept - 1, new Map())
-    const sum = b.variable(b.number(0, first.type))
+    const sum = b.variable(b.number(0, { dtype: loadedAs(group.root.type.dtype), lanes }))
     b.loop({ stop: count }, (k) => {
       const here = [...at, place(k)]
       const before = b.get(sum)

@@ -5,7 +5,7 @@
 import { byteSize, type DType } from '../base/dtype.js'
 import { VerifyError } from '../base/errors.js'
 import { sizeOf } from '../base/shape.js'
-import type { Node } from '../graph/node.js'
+import { isOp, type Node } from '../graph/node.js'
 import { KernelBuilder } from '../kernel/builder.js'
 import type { Buffer, Kernel } from '../kernel/loop.js'
 import { printKernel } from '../kernel/print.js'
@@ -252,6 +252,7 @@ function readsOnlyOwnElement(group: Group, node: Node, old: Node): boolean {
     (group.contraction.lhs.access.node === old || group.contraction.rhs.access.node === old)
   )
     return false
+  if (group.kind === 'alone') return isOp(group.root, 'scatterAdd') && addsInPlace(group.stages, old)
   const bodies: readonly (readonly Stage[])[] =
     group.kind === 'loops' ? group.passes.map((pass) => pass.stages) : [stagesOf(group)]
   const home = bodies.findIndex((stages) => stages.some((stage) => stage.root === node))
@@ -261,8 +262,7 @@ function readsOnlyOwnElement(group: Group, node: Node, old: Node): boolean {
       accesses(stage).every((read) => {
         if (read.node !== old) return true
         // The contraction's own result has no stage; reading the old value in its epilogue comes before it is stored there.
-        if (group.kind === 'copy' || group.kind === 'alone' || group.kind === 'columns' || !own || own.kind !== 'map')
-          return false
+        if (group.kind === 'copy' || group.kind === 'columns' || !own || own.kind !== 'map') return false
         const same =
           !read.anyRow &&
           read.offset.constant === own.store.constant &&
@@ -273,6 +273,17 @@ function readsOnlyOwnElement(group: Group, node: Node, old: Node): boolean {
     ),
   )
 }
+
+/** Whether rows may be added to the old value itself: element for element it becomes what is added to, and nothing else. */
+const addsInPlace = ([fill, ...others]: readonly Stage[], old: Node): boolean =>
+  !others.some((stage) => accesses(stage).some((read) => read.node === old)) &&
+  accesses(fill!).every(
+    (read) =>
+      read.node !== old ||
+      (!read.anyRow &&
+        read.offset.constant === fill!.store.constant &&
+        read.offset.coefficients.every((c, d) => c === fill!.store.coefficients[d])),
+  )
 
 /** Write-after-read on Variables: once the new value is written, nobody reads the old one. */
 function verifyUpdates(

@@ -6,7 +6,18 @@
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { compileGraph } from '../../src/compile.js'
-import { backpropagate, gather, loss, nn, optim, Tensor, tensor, type Variable, variable } from '../../src/index.js'
+import {
+  backpropagate,
+  gather,
+  loss,
+  nn,
+  optim,
+  scatterAdd,
+  Tensor,
+  tensor,
+  type Variable,
+  variable,
+} from '../../src/index.js'
 import type { Kernel } from '../../src/kernel/loop.js'
 import { printKernel } from '../../src/kernel/print.js'
 import { RandomGenerator } from '../../src/trace/random.js'
@@ -172,6 +183,46 @@ const cases: { readonly [name: string]: Case } = {
         [4, 4],
       )
     },
+  },
+  'scatter-add': {
+    says: 'What is taken from a table goes back to it by number: the table is filled with zeros, then each row gets its updates, one after another, computed on the way.',
+    kernels: 1,
+    make: () => {
+      const table = weights(10, 8)
+      return kernelsOf(
+        (which, factors) => {
+          const rows = gather(table.value as never, which as never) as Tensor
+          return backpropagate(rows.mul(factors!.square() as never).sum() as never, [table]).get(table)!
+        },
+        [4],
+        [4, 8],
+      )
+    },
+  },
+  'scatter-in-place': {
+    says: 'A Variable that rows are added to is added to where it is: the copy before it is of each element to itself.',
+    kernels: 1,
+    make: () => {
+      const table = weights(10, 8)
+      return kernelsOf(
+        (which, rows) => {
+          table.assign(scatterAdd(table.value, which!, rows!.mul(-0.1)))
+          return []
+        },
+        [4],
+        [4, 8],
+      )
+    },
+  },
+  'cumulative-sum': {
+    says: 'Along an inner axis lanes stand side by side; along the innermost each row is one chain.',
+    kernels: 2,
+    make: () => kernelsOf((x) => [x!.exp().cumsum(0), x!.cumsum(1, { reverse: true })], [3, 8]),
+  },
+  argsort: {
+    says: 'Runs of 1, 2 and 4 merged into runs twice as long; the last merge stores places alone.',
+    kernels: 1,
+    make: () => kernelsOf((x) => x!.square().argsort(), [3, 7]),
   },
   gather: {
     says: 'Rows of bytes by number, made float32 and scaled on the way: one pass, whose rows begin where a number says.',

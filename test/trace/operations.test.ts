@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { einsum, scatterAdd, stopGradient, type Tensor, tensor, variable } from '../../src/index.js'
+import { compile, einsum, scatterAdd, stopGradient, type Tensor, tensor, variable } from '../../src/index.js'
 import { gradientsOf } from '../../src/trace/grad.js'
 import { generator } from '../graph/random-graph.js'
 import { distance, type FixtureArray, fixtureTensor, numbers, runTraced } from '../support/run.js'
@@ -141,6 +141,21 @@ describe('scatterAdd', () => {
     expect(() => scatterAdd(tensor([1]), which, tensor([2]))).toThrow(/updates are \[1\], not \[2\]/)
     expect(() => scatterAdd(tensor([1]), tensor([0]) as never, tensor([2]))).toThrow(/chosen by int32/)
     expect(() => scatterAdd(tensor(1), which, tensor([2, 3]))).toThrow(/no rows to add to/)
+  })
+  test('to a Variable where it is: no room for another table', () => {
+    const [rows, width] = [1000, 32]
+    const table = variable(tensor(new Float32Array(rows * width), { shape: [rows, width] }))
+    const step = compile((which: Tensor, updates: Tensor) => {
+      table.assign(scatterAdd(table.value, which, updates.mul(2)))
+      return updates.sum()
+    })
+    const which = tensor([5, 999, 5], { dtype: 'int32' })
+    const updates = tensor(new Float32Array(3 * width).fill(1), { shape: [3, width] })
+    expect(step.explain([which, updates]).arenaBytes).toBeLessThan(rows * width)
+    step(which, updates)
+    step(which, updates)
+    const sums = numbers(table.value.sum(1))
+    expect([sums[5], sums[999], sums[0], sums[998]]).toEqual([8 * width, 4 * width, 0, 0])
   })
   test('nothing flows through stopGradient', () => {
     const x = variable(tensor([2, 3]))
