@@ -48,7 +48,8 @@ export function dropout2d(probability = 0.5): Dropout {
 
 /** x where a mask of the given shape, broadcast to that of x, keeps it; x itself in inference. */
 export function dropped(what: string, x: Tensor, probability: number, shape: Shape = x.shape as Shape): Tensor {
-  if (!inTraining(what) || probability === 0) return x
+  // Where nothing is dropped it does not matter whether the trace trains.
+  if (probability === 0 || !inTraining(what)) return x
   if (probability === 1) return x.mul(0)
   return where(random.bernoulli(shape, 1 - probability), x.mul(1 / (1 - probability)), 0)
 }

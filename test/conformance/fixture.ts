@@ -119,6 +119,7 @@ export function build(make: unknown, dtype: 'float32' | 'float64'): unknown {
   if (Array.isArray(make)) return make.map((one) => build(one, dtype))
   if (typeof make !== 'object' || make === null) return make
   if ('pattern' in make) return new RegExp(String(make.pattern))
+  if ('each' in make) return () => build(make.each, dtype)
   const within = (part: object) => Object.fromEntries(Object.entries(part).map(([k, v]) => [k, build(v, dtype)]))
   const call = make as Make
   if (call.chain) {

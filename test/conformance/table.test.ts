@@ -13,6 +13,7 @@ import { type FunctionCase, families, functionCases, optimizers, schedules } fro
 const others: Readonly<Record<string, string>> = {
   'nn.module': 'makes a layer of given children: every layer here is one',
   'nn.parameter': 'makes a Variable',
+  'nn.gumbelSoftmax': "a draw, which differs from PyTorch's; tested by its statistics in `test/nn/embedding.test.ts`",
   'optim.Optimizer': 'what an optimizer is once it knows its parameters: every row of optimizers has one',
   'optim.optimizer': 'makes an optimizer of its parts: the rows of parts use it',
   'optim.chain': 'puts parts one after another: the rows of parts use it',
