@@ -6,6 +6,7 @@
  */
 import { allocate, dtypeOf, type TypedArray } from '../base/dtype.js'
 import { ValueError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
 import { RandomStream } from '../numerics/random.js'
 import { leaf, type Tensor } from '../trace/tensor.js'
 import { type Dataset, type Samples, sampleCount } from './column.js'
@@ -33,6 +34,7 @@ export interface Batches extends Iterable<[input: Tensor, target: Tensor]> {
  * Throws for a size that is not a whole number above 0, and for data as `fit` does.
  */
 export function batches(source: DataSource, options: BatchesOptions): Batches {
+  checkNames('batches', options, ['size', 'shuffle', 'seed', 'dropLast'])
   const dataset = datasetOf(source, 'data')
   const count = sampleCount(dataset)
   const size = batchSizeOf('batches', options.size, count)

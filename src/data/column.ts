@@ -5,6 +5,7 @@
  * const { train, validation, test } = splitDataset(data, { train: 0.6, validation: 0.2, test: 0.2 }, { seed: 1, stratify: true })
  */
 import { ShapeError, ValueError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
 import { RandomStream } from '../numerics/random.js'
 
 /** A dense array of samples: the first axis counts them. Bytes stay bytes until they are gathered into a batch. */
@@ -63,6 +64,7 @@ export function subset(dataset: Dataset, indices: ArrayLike<number>): Dataset {
 
 /** Splits a data set into three by seed; see `splitIndices`. */
 export function splitDataset(dataset: Dataset, fractions: SplitFractions, options: SplitOptions): Split<Dataset> {
+  checkNames('splitDataset', options, ['seed', 'stratify'])
   const { target } = dataset
   if (options.stratify && target.shape.length !== 1)
     throw new ShapeError('splitDataset', `stratify needs labels of shape [N], got [${target.shape.join(',')}]`)

@@ -5,7 +5,8 @@
  *
  * const ages = column(table, 'age')                 // ['39', '50', '?', ...]
  */
-import { nearest, ValueError } from '../base/errors.js'
+import { describeValue } from '../base/describe.js'
+import { ArgumentError, nearest, ValueError } from '../base/errors.js'
 
 export interface Table {
   readonly names: readonly string[]
@@ -53,6 +54,10 @@ export function place(table: Table, row: number): string {
 
 /** Makes a table from objects: all keys in order of first appearance; absent, null and NaN become ''. */
 export function tableFromRows(rows: readonly Row[]): Table {
+  if (!Array.isArray(rows) || rows.some((row) => typeof row !== 'object' || row === null))
+    throw new ArgumentError('tableFromRows', `is given ${describeValue(rows)}, not an array of rows`, {
+      hint: "Write tableFromRows([{ age: 39, job: 'clerk' }, ...]).",
+    })
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))]
   return { names, columns: names.map((name) => rows.map((row) => cellText(row[name]))), rows: rows.length, notes: [] }
 }

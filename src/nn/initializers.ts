@@ -6,8 +6,10 @@
  */
 import { allocate, type DType, isFloat, type TypedArray } from '../base/dtype.js'
 import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
 import { formatShape, type Shape, sizeOf } from '../base/shape.js'
 import { RandomStream } from '../numerics/random.js'
+import { expectNumbers } from '../trace/arguments.js'
 import { type Initializer, Variable } from '../trace/variable.js'
 
 /** A parameter: a variable that optimizers train. Its values are drawn when it is first needed, or by `initialize`. */
@@ -16,6 +18,8 @@ export function parameter<const S extends Shape, D extends DType = 'float32'>(
   initializer: Initializer = zeros,
   options: { readonly dtype?: D; readonly trainable?: boolean } = {},
 ): Variable<S, D> {
+  expectNumbers('nn.parameter', 'the shape', shape)
+  checkNames('nn.parameter', options, ['dtype', 'trainable'])
   const dtype = options.dtype ?? ('float32' as D)
   const trainable = options.trainable ?? true
   if (trainable && !isFloat(dtype))

@@ -7,6 +7,7 @@
  */
 import { describeValue } from '../base/describe.js'
 import { ArgumentError, ValueError } from '../base/errors.js'
+import { isPlainOptions } from '../base/options.js'
 import { blameArguments } from '../trace/arguments.js'
 import { scopePath, withScope } from '../trace/scope.js'
 import { checkSeed, defaultSeed } from '../trace/seed.js'
@@ -44,6 +45,14 @@ export function module<const C extends Children, X extends Tensor, R extends rea
   children: C,
   forward: (children: C, input: X, ...rest: R) => Y,
 ): Module<C, (input: X, ...rest: R) => Y> {
+  if (!isPlainOptions(children))
+    throw new ArgumentError('nn.module', `the children are ${describeValue(children)}, not an object`, {
+      hint: 'Write nn.module({ hidden: nn.linear(4, 8) }, (m, x) => m.hidden(x)).',
+    })
+  if (typeof forward !== 'function')
+    throw new ArgumentError('nn.module', `the forward function is ${describeValue(forward)}`, {
+      hint: 'Write nn.module({ hidden: nn.linear(4, 8) }, (m, x) => m.hidden(x)).',
+    })
   return makeModule('module', children, forward as AnyFunction) as Module<C, (input: X, ...rest: R) => Y>
 }
 

@@ -4,8 +4,10 @@
  *
  * const optimizer = optim.adam({ learningRate: 1e-3 }).init(net); optimizer.update(backpropagate(error, net))
  */
+
+import { describeValue } from '../base/describe.js'
 import { isFloat } from '../base/dtype.js'
-import { TraceError, ValueError } from '../base/errors.js'
+import { ArgumentError, TraceError, ValueError } from '../base/errors.js'
 import { namedParameters, type ParameterSource } from '../nn/module.js'
 import type { Tensor } from '../trace/tensor.js'
 import { currentTrace } from '../trace/trace.js'
@@ -156,6 +158,10 @@ export class Optimizer {
    * parameters change in this call: true, or where gradients are accumulated a scalar that is known when the step runs.
    */
   update(gradients: ReadonlyMap<Variable, Tensor>): true | Tensor<readonly [], 'bool'> {
+    if (typeof gradients?.get !== 'function')
+      throw new ArgumentError('optimizer.update', `is given ${describeValue(gradients)}, not gradients`, {
+        hint: 'Write optimizer.update(backpropagate(error, net)).',
+      })
     const directions = [...this.parameters].map(([name, variable]) => {
       const gradient = gradients.get(variable)
       if (!gradient)

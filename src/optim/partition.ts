@@ -66,7 +66,7 @@ export function grouped<O extends { readonly groups?: readonly ParameterGroup<O>
 ): OptimizerSpec {
   const { groups = [], ...base } = options
   const known = ['learningRate', 'weightDecay', ...names]
-  checkNames(operation, base, [...known, 'groups'])
+  checkNames(operation, options, [...known, 'groups'])
   if (!Array.isArray(groups)) throw new ValueError(operation, 'groups must be a list', { hint })
   if (groups.length === 0) return optimizer(build(base))
   const parts = (groups as readonly ParameterGroup<O>[]).map((group, i): Part => {

@@ -4,7 +4,9 @@
  *
  * await evaluate(net, test, { loss: loss.crossEntropy, metrics: { accuracy: metrics.accuracy } })
  */
-import { ValueError } from '../base/errors.js'
+import { describeValue } from '../base/describe.js'
+import { ArgumentError, ValueError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
 import { breath } from '../base/pace.js'
 import { batchSizeOf } from '../data/batches.js'
 import { type Dataset, sampleCount } from '../data/column.js'
@@ -35,6 +37,15 @@ export async function evaluate<M extends Metrics = NoMetrics>(
   data: DataSource,
   options: EvaluateOptions<M>,
 ): Promise<Scores<M>> {
+  checkNames('evaluate', options, ['loss', 'metrics', 'batchSize', 'signal'])
+  if (typeof net !== 'function')
+    throw new ArgumentError('evaluate', `there is ${describeValue(net)} where a network is needed`, {
+      hint: 'Write evaluate(net, test, { loss: loss.crossEntropy }).',
+    })
+  if (options.loss !== undefined && typeof options.loss !== 'function')
+    throw new ValueError('evaluate', `the loss is ${describeValue(options.loss)}`, {
+      hint: 'Give a function, such as loss.crossEntropy.',
+    })
   const dataset = datasetOf(data, 'data')
   const metrics = metricsOf('evaluate', options.metrics)
   if (!options.loss && metrics.size === 0)

@@ -1,8 +1,9 @@
 /**
  * @file What `fit` may be told, and the checks that need nothing else. In: options. Out: an error, or nothing.
  */
+import { describeValue } from '../base/describe.js'
 import { ValueError } from '../base/errors.js'
-import { checkNames } from '../base/options.js'
+import { checkNames, isPlainOptions } from '../base/options.js'
 import type { DataSource } from '../data/source.js'
 import { type MovingAverageOptions, movingAverageRule, ParameterAverage } from '../optim/average.js'
 import { Optimizer, type OptimizerSpec } from '../optim/optimizer.js'
@@ -96,6 +97,13 @@ export function checkOptions(options: FitOptions): void {
     fail(`epochs must be a whole number above 0, not ${epochs}`, 'How often to go through the data.')
   if (batchSize !== undefined && batchSize !== 'full' && (!Number.isInteger(batchSize) || batchSize < 1))
     fail(`the batch size must be a whole number above 0, or 'full', not ${String(batchSize)}`, '32 is usual.')
+  const { signal, progress, shuffle } = options
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    fail(`the signal is ${describeValue(signal)}`, 'Give that of an AbortController: controller.signal.')
+  if (progress !== undefined && typeof progress !== 'boolean' && !isPlainOptions(progress))
+    fail(`progress is ${describeValue(progress)}`, 'It is true, false, or an object such as progressLine() gives.')
+  if (shuffle !== undefined && typeof shuffle !== 'boolean')
+    fail(`shuffle is ${describeValue(shuffle)}`, 'It is true or false.')
   const { accumulateGradients, average, reduceOnPlateau } = options
   if (accumulateGradients !== undefined && (!Number.isInteger(accumulateGradients) || accumulateGradients < 1))
     fail(

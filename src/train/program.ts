@@ -2,8 +2,10 @@
  * @file The programs of training and of evaluation, and what reads their results. In: network, loss, metrics, data.
  * Out: compiled functions of a batch as it is stored: bytes are cast and scaled inside the program.
  */
+import { describeValue } from '../base/describe.js'
 import { type DType, isFloat } from '../base/dtype.js'
 import { ShapeError, ValueError } from '../base/errors.js'
+import { isPlainOptions } from '../base/options.js'
 import { formatShape, type Shape, sameShape } from '../base/shape.js'
 import type { Dataset, Samples } from '../data/column.js'
 import { batchShape, convertedTensor, isScaled } from '../data/source.js'
@@ -33,6 +35,10 @@ export type BatchProgram = Compiled<readonly Tensor[], BatchResult>
 
 /** Metrics by name, in order; functions have become metrics. */
 export function metricsOf(operation: string, metrics: Metrics = {}): ReadonlyMap<string, Metric> {
+  if (!isPlainOptions(metrics))
+    throw new ValueError(operation, `the metrics are ${describeValue(metrics)}, not an object`, {
+      hint: 'Each has a name: metrics: { accuracy: metrics.accuracy }.',
+    })
   return new Map(
     Object.entries(metrics).map(([name, metric]) => {
       if (name === 'loss') throw new ValueError(operation, "a metric cannot be named 'loss'", { hint: 'Rename it.' })

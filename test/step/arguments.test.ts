@@ -5,22 +5,28 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import {
   arange,
+  batches,
   compile,
   concatenate,
+  evaluate,
   eye,
+  fit,
   full,
   GradusError,
   gather,
   grad,
   iota,
   loss,
+  metrics,
   nn,
+  optim,
   parameters,
   parseCsv,
   random,
   save,
   stack,
   type Tensor,
+  tableFromRows,
   tensor,
   variable,
   where,
@@ -36,6 +42,7 @@ const x = tensor([
 ])
 const step = compile((input: Tensor, target: Tensor) => input.mul(target).sum())
 const net = nn.sequential(nn.linear(2, 3), nn.relu)
+const fitting = { train: [[[1, 2]], [0]], loss: loss.crossEntropy, optimizer: optim.adam() }
 /** Whatever JavaScript lets one write. */
 // biome-ignore lint/suspicious/noExplicitAny: wrong on purpose
 const any = (value: unknown): any => value
@@ -102,6 +109,25 @@ const wrong: readonly (readonly [string, () => unknown, RegExp])[] = [
   ['loss', () => loss.meanSquaredError(x, any([1])), /^meanSquaredError: the target is an array/],
   ['parameters', () => parameters(any(x)), /^parameters: there is a Tensor where a module is needed/],
   ['parseCsv', () => parseCsv(any(3)), /^parseCsv: is given the number 3/],
+  ['children', () => any(nn.module)(), /^nn.module: the children are undefined, not an object/],
+  ['forward', () => any(nn.module)({ a: nn.linear(2, 2) }), /^nn.module: the forward function is undefined/],
+  ['shape', () => nn.parameter(any(3)), /^nn.parameter: the shape is the number 3, .*Write \[3\]/],
+  ['options', () => optim.adam(any(0.01)), /^adam: the options are the number 0.01, not an object/],
+  ['gradients', () => optim.adam().init(net).update(any(3)), /^optimizer.update: is given the number 3, not gradients/],
+  // data
+  [
+    'batches',
+    () => batches([[1], [2]], any(undefined)),
+    /^batches: the options are undefined, not an object. Write { size:/,
+  ],
+  [
+    'batches',
+    () => batches([[1], [2]], any({ size: 1, shufle: true })),
+    /^batches: there is no option 'shufle'; did you mean 'shuffle'/,
+  ],
+  ['rows', () => tableFromRows(any(3)), /^tableFromRows: is given the number 3, not an array of rows/],
+  ['signal', () => fit(net, any({ ...fitting, signal: 3 })), /^fit: the signal is the number 3/],
+  ['progress', () => fit(net, any({ ...fitting, progress: 'yes' })), /^fit: progress is the text 'yes'/],
   // steps
   ['missing', () => any(step)(x), /^step: argument 2 \(target\) is missing .*It takes input, target\.$/],
   ['an array', () => step(x, any([1, 2])), /^step: argument 2 \(target\) is an array, not a tensor .*tensor\(target\)/],
@@ -161,6 +187,16 @@ test.each(wrong)('%s %#', (_, call, message) => {
 test('what is awaited rejects', async () => {
   await expect(step.many(any(undefined))).rejects.toThrow(/^many: the batches are undefined, which cannot be iterated/)
   await expect(step.many([], any({ sgnal: 1 }))).rejects.toThrow(/^many: there is no option 'sgnal'/)
+  await expect(evaluate(net, [[[1, 2]], [0]], any(undefined))).rejects.toThrow(/^evaluate: the options are undefined/)
+  const typing = { loss: loss.crossEntropy, metric: {} }
+  await expect(evaluate(net, [[[1, 2]], [0]], typing)).rejects.toThrow(/no option 'metric'; did you mean 'metrics'/)
+  await expect(evaluate(any(3), [[[1, 2]], [0]], {})).rejects.toThrow(
+    /^evaluate: there is the number 3 where a network/,
+  )
+  const list = { metrics: any([metrics.accuracy]) }
+  await expect(evaluate(net, [[[1, 2]], [0]], list)).rejects.toThrow(
+    /^evaluate: the metrics are an array, not an object/,
+  )
   await expect(save(net, any(undefined))).rejects.toThrow(/^write: the file is undefined, not a path/)
 })
 
