@@ -1,0 +1,66 @@
+// Damages safetensors and ONNX files at random, and reads them: `npm run soak:files -- [seconds] [seed]`. A reader either gives a
+// model or throws an error of Gradus; anything else, and memory that grows, ends the run with the seed that repeats it.
+import { readdirSync, readFileSync } from 'node:fs'
+import { GradusError, importOnnx } from '../dist/index.js'
+import { readSafetensors } from '../dist/io/safetensors.js'
+
+const seconds = Number(process.argv[2] ?? 60)
+let seed = Number(process.argv[3] ?? Date.now() % 2 ** 31)
+console.log(`${seconds} s from seed ${seed}`)
+
+const read = (folder, ending) =>
+  readdirSync(new URL(folder, import.meta.url))
+    .filter((name) => name.endsWith(ending))
+    .map((name) => ({ name, bytes: new Uint8Array(readFileSync(new URL(folder + name, import.meta.url))) }))
+const files = [
+  ...read('../test/fixtures/torch/safetensors/', '.safetensors'),
+  ...read('../test/fixtures/torch/onnx/', '.onnx'),
+]
+
+const damage = (bytes, random) => {
+  let out = bytes.slice()
+  for (let n = 1 + random(4); n > 0; n--) {
+    const at = random(out.length)
+    const kind = random(5)
+    if (kind === 0) out = out.slice(0, at)
+    else if (kind === 1) out[at] = random(256)
+    else if (kind === 2) out[at] ^= 1 << random(8)
+    // A piece twice, and a piece from elsewhere.
+    else if (kind === 3)
+      out = Uint8Array.from([...out.slice(0, at), ...out.slice(random(at + 1), at), ...out.slice(at)])
+    else out.set(out.slice(random(out.length)).slice(0, Math.min(8, out.length - at)), at)
+    if (out.length === 0) break
+  }
+  return out
+}
+
+const end = performance.now() + seconds * 1000
+const base = process.memoryUsage().rss
+let [runs, refused, most] = [0, 0, 0]
+for (; performance.now() < end; seed++, runs++) {
+  let state = seed >>> 0
+  const random = (n) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return Math.floor(((state >>> 8) / 2 ** 24) * n)
+  }
+  for (let i = 0; i < 4; i++) random(1)
+  const { name, bytes } = files[random(files.length)]
+  const damaged = damage(bytes, random)
+  const start = performance.now()
+  try {
+    if (name.endsWith('.onnx')) await importOnnx(damaged)
+    else readSafetensors(damaged)
+  } catch (error) {
+    refused++
+    if (!(error instanceof GradusError)) {
+      console.error(`seed ${seed}, ${name}:`, error)
+      process.exit(1)
+    }
+  }
+  most = Math.max(most, performance.now() - start)
+  if (process.memoryUsage().rss - base > 2 ** 29) {
+    console.error(`seed ${seed}, ${name}: memory grew by more than 512 MB`)
+    process.exit(1)
+  }
+}
+console.log(`${runs} files, ${refused} refused, the slowest took ${most.toFixed(0)} ms`)
