@@ -19,7 +19,7 @@ import {
   rowKey,
   rowNumber,
 } from './scope.js'
-import type { Stage } from './stage.js'
+import { moveStep, type Offset, type Stage } from './stage.js'
 import { type Target, widths } from './target.js'
 import { combine } from './values.js'
 
@@ -72,6 +72,31 @@ export function lowerPass(
     scope.nest(domain.slice(rows, kept), row, one, serial)
     return
   }
+  const wide = turned(pass, scope.context.target)
+  if (wide) {
+    const [along, stride] = [domain.length - 1, (stage: Stage) => stage.store.coefficients[domain.length - 1]!]
+    scope.nest(
+      wide.domain.slice(rows, along - 1),
+      row,
+      (outer) =>
+        scope.b.loop({ stop: wide.domain[along - 1]! }, (inner) =>
+          span(
+            scope,
+            wide,
+            [...outer, inner],
+            rowValues,
+            wide.domain[along]!,
+            scope.b.loop.bind(scope.b),
+            true,
+            (at, width, known) => {
+              for (const stage of wide.stages) evaluateAndKeep(scope, stage, at, width, along, known, stride(stage))
+            },
+          ),
+        ),
+      serial,
+    )
+    return
+  }
   const last = domain.length - 1
   if (last < rows) {
     // No axes beyond the rows: one scalar a row.
@@ -84,7 +109,7 @@ export function lowerPass(
   }
   const each = (outer: readonly Affine[]) => {
     const loop = serial ? scope.b.loop.bind(scope.b) : scope.parallel.bind(scope)
-    span(scope, pass, outer, rowValues, domain[last]!, loop, (at, width, known) => {
+    span(scope, pass, outer, rowValues, domain[last]!, loop, false, (at, width, known) => {
       for (const stage of stages) evaluateAndKeep(scope, stage, at, width, last, known)
     })
   }
@@ -98,10 +123,38 @@ function evaluateAndKeep(
   width: number,
   along: number,
   known: Known,
+  stride = 1,
 ): void {
   const value = scope.evaluate(stage, at, width, along, known)
   known.set(stage.storeKey, value)
-  scope.keep(stage, at, value)
+  scope.keep(stage, at, value, stride)
+}
+
+/**
+ * The pass with its last two axes exchanged, where the last one is too short for vectors and the one before is not: what is
+ * put side by side by twos or threes (gradients of pooling, upsampling) is then computed in vectors and stored lane by lane.
+ */
+function turned(pass: Collapsed, target: Target): Collapsed | undefined {
+  const { rows, kept, domain, stages } = pass
+  const last = domain.length - 1
+  const [long, short] = [domain[last - 1] ?? 1, domain[last] ?? 1]
+  if (last - 1 < rows || kept < domain.length || short > 4 || long < 8 || lanesFor(stages, target) === 1)
+    return undefined
+  // A copy alone would gain nothing.
+  if (!stages.some((stage) => stage.kind === 'map' && stage.steps.some((step) => step.kind === 'op'))) return undefined
+  const swap = <T>(list: readonly T[]): T[] => [...list.slice(0, last - 1), list[last]!, list[last - 1]!]
+  const move = ({ constant, coefficients }: Offset): Offset => ({ constant, coefficients: swap(coefficients) })
+  return {
+    rows,
+    kept,
+    domain: swap(domain),
+    stages: stages.map((stage) => ({
+      ...stage,
+      domain: swap(stage.domain),
+      store: move(stage.store),
+      steps: stage.steps.map((step) => moveStep(step, move)),
+    })),
+  }
 }
 
 /** Scalars that this row has computed, by the node they belong to. */
@@ -124,10 +177,12 @@ function span(
   rowValues: RowValues,
   extent: number,
   loop: KernelScope['parallel'],
+  isStrided: boolean,
   body: (at: readonly Affine[], width: number, known: Known) => void,
 ): void {
   const along = outer.length
-  const contiguous = pass.stages.every((stage) => stage.kind !== 'map' || stage.store.coefficients[along] === 1)
+  const contiguous =
+    isStrided || pass.stages.every((stage) => stage.kind !== 'map' || stage.store.coefficients[along] === 1)
   const { target } = scope.context
   let done = 0
   for (const width of contiguous ? widths(lanesFor(pass.stages, target), target) : [1]) {

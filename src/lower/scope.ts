@@ -109,10 +109,14 @@ export class KernelScope {
     else this.parallel({ stop: extent }, one)
   }
 
-  /** Stores what a stage has computed, if its node needs memory. */
-  keep(stage: Stage, at: readonly Affine[], value: Value): void {
-    if (this.context.needsMemory(stage.root))
-      this.b.store(this.buffer(stage.root, 'write'), this.place(stage.store, at), value)
+  /** Stores what a stage has computed, if its node needs memory; `stride`: how far apart its lanes stand. */
+  keep(stage: Stage, at: readonly Affine[], value: Value, stride = 1): void {
+    if (!this.context.needsMemory(stage.root)) return
+    const [buffer, place] = [this.buffer(stage.root, 'write'), this.place(stage.store, at)]
+    if (stride === 1 || value.type.lanes === 1) this.b.store(buffer, place, value)
+    else
+      for (let lane = 0; lane < value.type.lanes; lane++)
+        this.b.store(buffer, addAffine(place, lane * stride), this.b.extract(value, lane))
   }
 
   finish(name: string): Lowered {

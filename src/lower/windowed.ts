@@ -14,7 +14,7 @@ import type { ContractGroup } from './fuse.js'
 import { alongAxes } from './pack.js'
 import { KernelScope, type LowerContext, type Lowered } from './scope.js'
 import { type SegmentLoops, segmentLoops } from './segments.js'
-import { lanesOf, widths } from './target.js'
+import { lanesOf, type Target, widths } from './target.js'
 import { flopsOf } from './values.js'
 
 export function lowerWindowed(group: ContractGroup, context: LowerContext, name: string): Lowered {
@@ -150,12 +150,13 @@ class WindowColumns extends Windowed {
     super(group, context)
     const { batch, m, n, lhs } = group.contraction
     this.#m = m[0] ?? 1
-    this.#tileRows = rowsFor(this.#m, context.target)
-    const most = vectorsFor(this.#m, context.target) * this.width
     this.#xExtent = n.at(-1) ?? 1
     this.#yExtent = n.at(-2) ?? 1
-    this.#xStep = Math.min(this.#xExtent, most)
-    this.#yStep = this.#xStep < this.#xExtent ? 1 : fullestRows(this.#xExtent, this.#yExtent, most, this.width)
+    const panel = fullestPanel(this.#m, this.#yExtent, this.#xExtent, this.width, context.target)
+    this.#tileRows = panel.tileRows
+    this.#yStep = panel.rows
+    this.#xStep = panel.columns
+    const most = panel.vectors * this.width
     this.#moving = lhs.batch.flatMap((stride, axis) => (stride === 0 ? [] : [axis]))
     const copies = product(this.#moving.map((axis) => batch[axis]!))
     this.#left = this.scope.scratch(this.dtype, copies * this.#m * this.k)
@@ -457,12 +458,42 @@ class WindowRows extends Windowed {
   }
 }
 
-/** How many rows of `extent` places fill vectors best. */
-function fullestRows(extent: number, rows: number, most: number, width: number): number {
-  let best = 1
-  const filled = (count: number) => (count * extent) / (Math.ceil((count * extent) / width) * width)
-  for (let count = 2; count <= rows && count * extent <= most; count++) if (filled(count) >= filled(best)) best = count
-  return best
+interface Panel {
+  readonly vectors: number
+  /** Rows of places, and places of each. */
+  readonly rows: number
+  readonly columns: number
+  /** Rows of the tile that keeps so many vectors of sums for each in registers. */
+  readonly tileRows: number
+}
+
+/** The panel whose vectors the places fill best: as wide as the target's tile, or wider with fewer rows in a tile. */
+function fullestPanel(m: number, yExtent: number, xExtent: number, width: number, target: Target): Panel {
+  const least = vectorsFor(m, target)
+  const sums = target.tileRows * target.tileVectors
+  let best: Panel | undefined
+  let most = 0
+  for (let vectors = 1; vectors <= Math.max(least, Math.floor(sums / 3)); vectors++) {
+    const columns = Math.min(xExtent, vectors * width)
+    const rows = columns < xExtent ? 1 : Math.min(yExtent, Math.floor((vectors * width) / xExtent))
+    const inRow = (count: number) =>
+      Math.floor(xExtent / columns) * Math.ceil((count * columns) / width) +
+      Math.ceil((count * (xExtent % columns)) / width)
+    const used = Math.floor(yExtent / rows) * inRow(rows) + inRow(yExtent % rows)
+    // Few vectors leave multiply-adds idle; many keep few rows in registers, which are read again for each.
+    const filled = ((yExtent * xExtent) / (used * width)) * (1 - 0.03 * Math.abs(vectors - least))
+    if (filled <= most) continue
+    most = filled
+    best = { vectors, rows, columns, tileRows: vectors <= least ? rowsFor(m, target) : rowsOf(m, sums / vectors) }
+  }
+  return best!
+}
+
+/** At most so many rows; as many as divide all, if at least three do. */
+function rowsOf(m: number, most: number): number {
+  const whole = Math.floor(Math.min(m, most))
+  for (let rows = whole; rows >= 3; rows--) if (m % rows === 0) return rows
+  return whole
 }
 
 /** Places with the last two axes moved on. */

@@ -8,37 +8,50 @@ import type { Node } from '../graph/node.js'
 import type { OpAttrs } from '../graph/op.js'
 import { add, fullLike, pad, reshape, reverse, slice, transpose } from '../graph/ops.js'
 
-/** Each element of x gets the sum of g over the windows that show it: one axis after another. */
+/** Each element of x gets the sum of g over the windows that show it. */
 export function unwindow(g: Node, x: Node, { axes, sizes, strides, dilations }: OpAttrs['windows']): Node {
-  let result = g
-  // The last window axis first: it is the last axis of what is left.
-  for (let i = axes.length - 1; i >= 0; i--) {
-    const extent = x.type.shape[axes[i]!]!
-    result = unwindowAxis(result, axes[i]!, extent, sizes[i]!, strides[i]!, dilations[i]!)
-  }
-  return result
+  const all = axes.map((axis, i) => ({ axis, size: sizes[i]!, stride: strides[i]!, dilation: dilations[i]!, place: i }))
+  const [apart, overlapping] = [true, false].map((wanted) =>
+    all.filter(({ size, stride, dilation }) => (dilation === 1 && stride >= size) === wanted),
+  )
+  // Axes of windows that lie side by side stand first, then one overlapping axis after another goes, the last one first.
+  const rank = x.type.shape.length
+  const order = [...range(0, rank), ...[...apart!, ...overlapping!].map(({ place }) => rank + place)]
+  let result = transpose(g, order)
+  for (const one of overlapping!.reverse()) result = sumOfWindows(result, { ...one, extent: x.type.shape[one.axis]! })
+  return apart!.length === 0 ? result : sideBySide(result, x, apart!)
 }
 
-/** g has the places of the windows along `axis` and the window's own elements along the last axis. */
-function unwindowAxis(g: Node, axis: number, extent: number, size: number, stride: number, dilation: number): Node {
+interface WindowAxis {
+  readonly axis: number
+  readonly size: number
+  readonly stride: number
+  readonly dilation: number
+}
+
+/** Windows without common elements are put next to each other, the gaps between them being zeros: one reshape for all axes. */
+function sideBySide(g: Node, x: Node, axes: readonly WindowAxis[]): Node {
+  const extents = x.type.shape
+  const rank = extents.length
+  const gaps = [...extents.map(() => 0), ...axes.map(({ size, stride }) => stride - size)]
+  const filled = gaps.some((gap) => gap > 0)
+    ? pad(
+        g,
+        gaps.map(() => 0),
+        gaps,
+      )
+    : g
+  const along = (axis: number) => axes.findIndex((one) => one.axis === axis)
+  const order = extents.flatMap((_, axis) => (along(axis) < 0 ? [axis] : [axis, rank + along(axis)]))
+  const shape = extents.map((_, axis) => g.type.shape[axis]! * (along(axis) < 0 ? 1 : axes[along(axis)]!.stride))
+  return fitted(reshape(transpose(filled, order), shape), extents)
+}
+
+/** g has the places of overlapping windows along `axis` and the window's own elements along the last axis. */
+function sumOfWindows(g: Node, { axis, size, stride, dilation, extent }: WindowAxis & { extent: number }): Node {
   const { shape } = g.type
   const rank = shape.length - 1
   const places = shape[axis]!
-  const fit = (x: Node): Node => {
-    const have = x.type.shape[axis]!
-    const start = x.type.shape.map(() => 0)
-    const limit = x.type.shape.map((n, i) => (i === axis ? Math.min(n, extent) : n))
-    const cut = have > extent ? slice(x, start, limit) : x
-    return have < extent ? pad(cut, start, only(rank, axis, extent - have)) : cut
-  }
-  if (dilation === 1 && stride >= size) {
-    // Windows side by side: the gaps between them are zeros.
-    const zeros = shape.map(() => 0)
-    const filled = stride === size ? g : pad(g, zeros, only(rank + 1, rank, stride - size))
-    const order = [...range(0, axis + 1), rank, ...range(axis + 1, rank - axis - 1)]
-    const side = transpose(filled, order)
-    return fit(reshape(side, [...shape.slice(0, axis), places * stride, ...shape.slice(axis + 1, rank)]))
-  }
   const spread = places === 0 ? 0 : (places - 1) * stride + 1
   const total = Math.max(extent, spread + (size - 1) * dilation)
   let sum: Node | undefined
@@ -60,7 +73,19 @@ function unwindowAxis(g: Node, axis: number, extent: number, size: number, strid
     )
     sum = sum ? add(sum, moved) : moved
   }
-  return fit(sum!)
+  const extents = shape.slice(0, rank)
+  extents[axis] = extent
+  return fitted(sum!, extents)
+}
+
+/** Cut to the extents where it is longer, with zeros at the end where it is shorter. */
+function fitted(x: Node, extents: readonly number[]): Node {
+  const { shape } = x.type
+  const zeros = shape.map(() => 0)
+  const limit = shape.map((n, i) => Math.min(n, extents[i]!))
+  const cut = slice(x, zeros, limit)
+  const missing = limit.map((n, i) => extents[i]! - n)
+  return missing.some((n) => n > 0) ? pad(cut, zeros, missing) : cut
 }
 
 /** dx: g, dilated by the strides, with the kernel turned around and its channels swapped. dw: x with g as its kernel. */
