@@ -35,7 +35,7 @@ export const maxPool1d = (size: PerAxis, options: MaxPoolOptions = {}): Pool1d =
 
 /**
  * The greatest of each window of [..., height, width]; `stride` is the window's size unless given. Its gradient goes to the
- * greatest, in equal shares where several are. torch.nn.MaxPool2d
+ * greatest, to the first where several are. torch.nn.MaxPool2d
  */
 export const maxPool2d = (size: PerAxis, options: MaxPoolOptions = {}): Pool2d =>
   pool('maxPool2d', 2, size, options, maxNames, (x, sizes) => maxPool(x, sizes, options)) as Pool2d

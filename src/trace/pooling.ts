@@ -9,9 +9,10 @@ import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape, sizeOf } from '../base/shape.js'
 import { padOrCut } from '../graph/convolution.js'
 import type { Node } from '../graph/node.js'
-import type { ReduceKind } from '../graph/op.js'
+import { CustomRule, type ReduceKind } from '../graph/op.js'
 import * as ops from '../graph/ops.js'
 import { windowCount } from '../graph/types.js'
+import type { CustomBackward } from '../transform/vjp.js'
 import { expectNumbers, expectTensor } from './arguments.js'
 import { checkFits, type Padding, type PerAxis, paddingOf, perAxis, reach, type WindowSizes } from './spatial.js'
 import { leaf, record, type Tensor } from './tensor.js'
@@ -37,7 +38,7 @@ export interface AveragePoolOptions extends PoolOptions {
 
 /**
  * The greatest of each window over the last axes of x, as many as `sizes`; NaN if one is. Padding is −∞. The gradient goes
- * to the greatest element, and in equal shares where several are (torch gives all to the first). Floats only.
+ * to the greatest element, to the first in row-major order where several are, as torch's. Floats only.
  * Throws for padding of more than half a window, and where no window fits. torch.nn.functional.max_pool1d to 3d
  */
 export function maxPool<D extends DType>(
@@ -46,7 +47,10 @@ export function maxPool<D extends DType>(
   options: MaxPoolOptions = {},
 ): Tensor<Shape, D> {
   const pool = plan('maxPool', x, sizes, options)
-  return record([x], (node) => reduced('maximum', node, pool, Number.NEGATIVE_INFINITY))
+  return record([x], (node) => {
+    const windows = windowsInFront(node, pool, Number.NEGATIVE_INFINITY)
+    return ops.custom(reducedFront('maximum', windows, sizes.length), [windows], toFirstGreatest)
+  })
 }
 
 /**
@@ -63,7 +67,7 @@ export function averagePool<D extends DType>(
   const { divisorOverride: divisor } = options
   if (divisor !== undefined && (!Number.isFinite(divisor) || divisor === 0))
     throw new ValueError('averagePool', `divisorOverride must be a number other than 0, not ${divisor}`)
-  const sum = record([x], (node) => reduced('sum', node, pool, 0))
+  const sum = record([x], (node) => reducedFront('sum', windowsInFront(node, pool, 0), sizes.length))
   if (divisor !== undefined) return sum.div(divisor)
   const counts = pool.sizes.map((_, i) => countsAlong(pool, i, options.countIncludePad ?? true))
   if (counts.every((list) => list.every((n) => n === list[0])))
@@ -125,24 +129,43 @@ function lastExtents(operation: string, x: Tensor, sizes: readonly number[]): re
   return shape.slice(-sizes.length)
 }
 
-/** Windows' axes go to the front, so that vectors run along the last axis of space. */
-function reduced(kind: ReduceKind, x: Node, { sizes, strides, dilations, low, high }: Pool, value: number): Node {
+/** [...sizes, ..., ...places]: in front, so that vectors run along the last axis of space. */
+function windowsInFront(x: Node, { sizes, strides, dilations, low, high }: Pool, value: number): Node {
   const lead = x.type.shape.length - sizes.length
   const none = Array.from({ length: lead }, () => 0)
   const padded = padOrCut(x, [...none, ...low], [...none, ...high], value)
   const axes = sizes.map((_, i) => lead + i)
   const windows = ops.windows(padded, { axes, sizes, strides, dilations })
   const rank = x.type.shape.length
-  const front = ops.transpose(windows, [
-    ...sizes.map((_, i) => rank + i),
-    ...Array.from({ length: rank }, (_, axis) => axis),
-  ])
-  return ops.reduce(
-    kind,
-    front,
-    sizes.map((_, i) => i),
-  )
+  return ops.transpose(windows, [...sizes.map((_, i) => rank + i), ...Array.from({ length: rank }, (_, axis) => axis)])
 }
+
+/** Reduces the first axes. */
+const reducedFront = (kind: ReduceKind, x: Node, count: number): Node =>
+  ops.reduce(
+    kind,
+    x,
+    Array.from({ length: count }, (_, axis) => axis),
+  )
+
+/**
+ * All of g to the first of the greatest along the first axes. What is kept for it is a number a window, whereas equal shares,
+ * which is what a maximum's own rule gives, need x and the maxima again.
+ */
+const toFirstGreatest = new CustomRule((({ y, x: [windows], g }) => {
+  const { shape } = windows!.type
+  const count = shape.length - y.type.shape.length
+  const spread = (node: Node) => ops.broadcastTo(node, shape)
+  // The place within the window: smaller ones come first. Of NaN, which is less than nothing, the first place is taken.
+  const place = Array.from({ length: count }, (_, axis) => axis).reduce<Node>(
+    (outer, axis) =>
+      ops.add(ops.multiply(outer, ops.full(shape[axis]!, 'int32', shape)), ops.iota('int32', shape, axis)),
+    ops.full(0, 'int32', shape),
+  )
+  const beyond = ops.full(2 ** 31 - 1, 'int32', shape)
+  const first = reducedFront('minimum', ops.select(ops.compare('less', windows!, spread(y)), beyond, place), count)
+  return [ops.select(ops.compare('equal', place, spread(first)), spread(g), ops.fullLike(windows!, 0))]
+}) satisfies CustomBackward)
 
 /** How many elements of each window along an axis count. */
 function countsAlong(pool: Pool, axis: number, countPadding: boolean): number[] {

@@ -118,12 +118,17 @@ test('leading axes: one sample, and several batches', () => {
   expect(numbers(net(x.reshape([6, 1, 8, 8]).slice([4], [5]).reshape([1, 8, 8])))).toEqual(y.slice(8, 10))
 })
 
-test('ties: all the greatest share', () => {
-  const x = variable(tensor([1, 1, 0, 2], { shape: [1, 1, 2, 2] }), { trainable: true })
-  const [gradient] = runTraced(() => gradientsOf(maxPool(x.value, [1, 2]).sum(), [x]) as Tensor[], [], {
-    training: true,
-  })
-  expect(numbers(gradient!)).toEqual([0.5, 0.5, 0, 1])
+test('ties: the first of the greatest has the gradient', () => {
+  const x = variable(tensor([1, 1, 0, 2, 2, 2], { shape: [1, 1, 2, 3] }), { trainable: true })
+  const gradient = (sizes: number[], stride: number[]) =>
+    numbers(
+      runTraced(() => gradientsOf(maxPool(x.value, sizes, { stride }).sum(), [x]) as Tensor[], [], {
+        training: true,
+      })[0]!,
+    )
+  expect(gradient([1, 2], [1, 2])).toEqual([1, 0, 0, 1, 0, 0])
+  expect(gradient([2, 2], [1, 1])).toEqual([0, 0, 0, 1, 1, 0])
+  expect(gradient([2, 3], [1, 1])).toEqual([0, 0, 0, 1, 0, 0])
 })
 
 test('NaN and −∞ in a window', () => {
