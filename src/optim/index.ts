@@ -17,22 +17,33 @@ export {
   adadelta,
   adagrad,
   adam,
+  adamax,
   adamW,
   lion,
   momentum,
   nadam,
   nesterov,
+  type OptimizerOptions,
   radam,
   rmsprop,
   type SgdOptions,
   sgd,
   type WeightDecay,
+  type WithGroups,
 } from './optimizers.js'
 export { type Match, type ParameterGroup, type PartitionPart, partition } from './partition.js'
+export type { Rate } from './rate.js'
 export type { LearningRate, Schedule } from './schedules.js'
 export * as schedules from './schedules.js'
 export { learningRateAt } from './schedules.js'
-export type { Parameter, Rule, StepContext, Transform, Update, Where } from './transform.js'
+export type { Parameter, RatedGroup, Rule, StepContext, Transform, Update, Where } from './transform.js'
+export type {
+  AdagradOptions,
+  AdamScaleOptions,
+  AmsgradOptions,
+  MomentumOptions,
+  RmspropOptions,
+} from './transforms.js'
 export {
   addDecayedWeights,
   addL1,
@@ -46,4 +57,5 @@ export {
   scaleByRmsprop,
   traceMomentum,
 } from './transforms.js'
-export { scaleByAdadelta, scaleByLion, scaleByNadam, scaleByRadam } from './transforms-moments.js'
+export type { AdadeltaScaleOptions, NadamScaleOptions } from './transforms-moments.js'
+export { scaleByAdadelta, scaleByAdamax, scaleByLion, scaleByNadam, scaleByRadam } from './transforms-moments.js'

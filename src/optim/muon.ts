@@ -10,7 +10,7 @@ import { checkNames } from '../base/options.js'
 import { formatShape, type Shape, sizeOf } from '../base/shape.js'
 import type { Tensor } from '../trace/tensor.js'
 import { type OptimizerSpec, optimizer } from './optimizer.js'
-import { type CommonOptions, decay } from './optimizers.js'
+import { decay, type OptimizerOptions } from './optimizers.js'
 import { partitioned } from './partition.js'
 import { compose, stateful, type Transform, type Where } from './transform.js'
 import { atLeast, fraction, scaleByLearningRate } from './transforms.js'
@@ -41,7 +41,7 @@ export interface MuonScaleOptions {
 }
 const names = ['momentum', 'nesterov', 'coefficients', 'iterations', 'epsilon', 'adjustment']
 
-export interface MuonOptions extends Partial<CommonOptions>, MuonScaleOptions {
+export interface MuonOptions extends Partial<OptimizerOptions>, MuonScaleOptions {
   /** What trains the parameters that are not for Muon; without it all must be. */
   readonly others?: OptimizerSpec | 'frozen'
   /** Which parameters are for Muon: those of two axes, unless said otherwise. Kernels of more axes count as [out, rest]. */

@@ -27,6 +27,7 @@ import {
   type AdadeltaScaleOptions,
   type NadamScaleOptions,
   scaleByAdadelta,
+  scaleByAdamax,
   scaleByLion,
   scaleByNadam,
   scaleByRadam,
@@ -35,7 +36,8 @@ import {
 /** λ for all parameters, or for those that `where` chooses: `{ rate: 1e-4, where: optim.notBias }`. */
 export type WeightDecay = number | { readonly rate: number; readonly where: Where }
 
-export interface CommonOptions {
+/** What all optimizers take. */
+export interface OptimizerOptions {
   /** η: a number, or a schedule. */
   readonly learningRate: LearningRate
   readonly weightDecay?: WeightDecay
@@ -47,7 +49,7 @@ export function decay(weightDecay: WeightDecay = 0): Transform[] {
 }
 
 /** Options for all parameters, and others for some. */
-type Grouped<O> = O & {
+export type WithGroups<O> = O & {
   /**
    * Other options for the parameters that `match` chooses, the first that does: { match: /^head\./, learningRate: 1e-2 }. A group
    * without a learningRate follows that of the others, times its learningRateFactor; `freeze: true` leaves it as it is.
@@ -55,7 +57,7 @@ type Grouped<O> = O & {
   readonly groups?: readonly ParameterGroup<O>[]
 }
 
-export type SgdOptions = Grouped<CommonOptions & Partial<MomentumOptions>>
+export type SgdOptions = WithGroups<OptimizerOptions & Partial<MomentumOptions>>
 
 /**
  * Gradient descent: p ← p − η·(g + λp); with a momentum μ: v ← μ·v + (1 − τ)(g + λp), p ← p − η·v (see `traceMomentum`).
@@ -77,7 +79,7 @@ export function sgd(options: SgdOptions): OptimizerSpec {
  * Gradient descent with momentum 0.9: v ← μ·v + g, p ← p − η·v. Polyak 1964, doi:10.1016/0041-5553(64)90137-5
  * Example: optim.momentum({ learningRate: 0.01 })
  */
-export const momentum = (options: Grouped<CommonOptions & { readonly momentum?: number }>): OptimizerSpec =>
+export const momentum = (options: WithGroups<OptimizerOptions & { readonly momentum?: number }>): OptimizerSpec =>
   sgd({ momentum: 0.9, ...options })
 
 /**
@@ -85,7 +87,7 @@ export const momentum = (options: Grouped<CommonOptions & { readonly momentum?: 
  * Nesterov 1983; Sutskever et al. 2013, proceedings.mlr.press/v28/sutskever13.html
  * Example: optim.nesterov({ learningRate: 0.01 })
  */
-export const nesterov = (options: Grouped<CommonOptions & { readonly momentum?: number }>): OptimizerSpec =>
+export const nesterov = (options: WithGroups<OptimizerOptions & { readonly momentum?: number }>): OptimizerSpec =>
   sgd({ momentum: 0.9, ...options, nesterov: true })
 
 /**
@@ -93,7 +95,7 @@ export const nesterov = (options: Grouped<CommonOptions & { readonly momentum?: 
  * Duchi et al. 2011, jmlr.org/papers/v12/duchi11a.html; torch.optim.Adagrad, whose lr_decay is `schedules.inverseTime`
  * Example: optim.adagrad({ learningRate: 0.1 })
  */
-export function adagrad(options: Grouped<Partial<CommonOptions> & AdagradOptions> = {}): OptimizerSpec {
+export function adagrad(options: WithGroups<Partial<OptimizerOptions> & AdagradOptions> = {}): OptimizerSpec {
   const names = ['initialAccumulator', 'epsilon']
   return grouped('adagrad', names, options, ({ learningRate = 0.01, weightDecay, ...rest }) =>
     compose(...decay(weightDecay), scaleByAdagrad(rest), scaleByLearningRate(learningRate)),
@@ -106,7 +108,7 @@ export function adagrad(options: Grouped<Partial<CommonOptions> & AdagradOptions
  * Example: optim.rmsprop({ learningRate: 1e-3, centered: true, momentum: 0.9 })
  */
 export function rmsprop(
-  options: Grouped<Partial<CommonOptions> & RmspropOptions & { readonly momentum?: number }> = {},
+  options: WithGroups<Partial<OptimizerOptions> & RmspropOptions & { readonly momentum?: number }> = {},
 ): OptimizerSpec {
   const names = ['decay', 'epsilon', 'centered', 'momentum']
   return grouped('rmsprop', names, options, ({ learningRate = 0.01, weightDecay, momentum = 0, ...rest }) =>
@@ -119,7 +121,7 @@ export function rmsprop(
   )
 }
 
-export type AdamOptions = Grouped<Partial<CommonOptions> & AdamScaleOptions & AmsgradOptions>
+export type AdamOptions = WithGroups<Partial<OptimizerOptions> & AdamScaleOptions & AmsgradOptions>
 const adamNames = ['beta1', 'beta2', 'epsilon']
 
 /**
@@ -146,11 +148,22 @@ export function adamW(options: AdamOptions = {}): OptimizerSpec {
 }
 
 /**
+ * Adam by the greatest gradient of late: p ← p − η·m̂ / n (see `scaleByAdamax`); η 2e-3. Weight decay is L2. Kingma & Ba 2014,
+ * arXiv:1412.6980, section 7.1; torch.optim.Adamax
+ * Example: optim.adamax()
+ */
+export function adamax(options: WithGroups<Partial<OptimizerOptions> & AdamScaleOptions> = {}): OptimizerSpec {
+  return grouped('adamax', adamNames, options, ({ learningRate = 2e-3, weightDecay, ...rest }) =>
+    compose(...decay(weightDecay), scaleByAdamax(rest), scaleByLearningRate(learningRate)),
+  )
+}
+
+/**
  * No rate to choose: p ← p − η·√(d + ε) / √(s + ε)·g with means s of squared gradients and d of squared updates; η 1, ρ 0.9.
  * Zeiler 2012, arXiv:1212.5701; torch.optim.Adadelta
  * Example: optim.adadelta()
  */
-export function adadelta(options: Grouped<Partial<CommonOptions> & AdadeltaScaleOptions> = {}): OptimizerSpec {
+export function adadelta(options: WithGroups<Partial<OptimizerOptions> & AdadeltaScaleOptions> = {}): OptimizerSpec {
   const names = ['decay', 'epsilon']
   return grouped('adadelta', names, options, ({ learningRate = 1, weightDecay, ...rest }) =>
     compose(...decay(weightDecay), scaleByAdadelta(rest), scaleByLearningRate(learningRate)),
@@ -161,7 +174,7 @@ export function adadelta(options: Grouped<Partial<CommonOptions> & AdadeltaScale
  * Adam with Nesterov's look ahead (see `scaleByNadam`); η 2e-3. Weight decay is L2. Dozat 2016; torch.optim.NAdam
  * Example: optim.nadam({ learningRate: 1e-3 })
  */
-export function nadam(options: Grouped<Partial<CommonOptions> & NadamScaleOptions> = {}): OptimizerSpec {
+export function nadam(options: WithGroups<Partial<OptimizerOptions> & NadamScaleOptions> = {}): OptimizerSpec {
   return grouped('nadam', [...adamNames, 'momentumDecay'], options, ({ learningRate = 2e-3, weightDecay, ...rest }) =>
     compose(...decay(weightDecay), scaleByNadam(rest), scaleByLearningRate(learningRate)),
   )
@@ -171,7 +184,7 @@ export function nadam(options: Grouped<Partial<CommonOptions> & NadamScaleOption
  * Adam that needs no warm-up (see `scaleByRadam`); η 1e-3. Weight decay is L2. Liu et al. 2019, arXiv:1908.03265; torch.optim.RAdam
  * Example: optim.radam({ learningRate: 1e-3 })
  */
-export function radam(options: Grouped<Partial<CommonOptions> & AdamScaleOptions> = {}): OptimizerSpec {
+export function radam(options: WithGroups<Partial<OptimizerOptions> & AdamScaleOptions> = {}): OptimizerSpec {
   return grouped('radam', adamNames, options, ({ learningRate = 1e-3, weightDecay, ...rest }) =>
     compose(...decay(weightDecay), scaleByRadam(rest), scaleByLearningRate(learningRate)),
   )
@@ -183,7 +196,7 @@ export function radam(options: Grouped<Partial<CommonOptions> & AdamScaleOptions
  * Example: optim.lion({ learningRate: 1e-4, weightDecay: 0.1 })
  */
 export function lion(
-  options: Grouped<Partial<CommonOptions> & { readonly beta1?: number; readonly beta2?: number }> = {},
+  options: WithGroups<Partial<OptimizerOptions> & { readonly beta1?: number; readonly beta2?: number }> = {},
 ): OptimizerSpec {
   return grouped('lion', ['beta1', 'beta2'], options, ({ learningRate = 1e-4, weightDecay, ...rest }) =>
     compose(scaleByLion(rest), ...decay(weightDecay), scaleByLearningRate(learningRate)),

@@ -57,6 +57,15 @@ export type Schedule =
       readonly startDivisor: number
       readonly finalDivisor: number
     }
+  | {
+      readonly kind: 'cyclic'
+      readonly learningRate: number
+      readonly low: number
+      readonly rising: number
+      readonly falling: number
+      readonly cycleFactor: number
+      readonly stepFactor: number
+    }
   | { readonly kind: 'inverseSquareRoot'; readonly learningRate: number; readonly steps: number }
   | { readonly kind: 'join'; readonly schedules: readonly Schedule[]; readonly boundaries: readonly number[] }
   | { readonly kind: 'chain'; readonly schedules: readonly Schedule[] }
@@ -135,6 +144,20 @@ export const oneCycle = (options: {
   finalDivisor?: number
 }): Schedule => checked({ kind: 'oneCycle', risingShare: 0.3, startDivisor: 25, finalDivisor: 1e4, ...given(options) })
 
+/**
+ * Up from `low` to η in a straight line over `rising` steps and down again over `falling` (as many), for ever. The height of the
+ * n-th cycle is multiplied by cycleFactor^(n − 1) (1; 0.5 is torch's triangular2), that of step t by stepFactor^t (1; else torch's
+ * exp_range). Smith 2015, arXiv:1506.01186; torch's CyclicLR, without its momentum
+ */
+export const cyclic = (options: {
+  learningRate: number
+  low: number
+  rising: number
+  falling?: number
+  cycleFactor?: number
+  stepFactor?: number
+}): Schedule => checked({ kind: 'cyclic', falling: options.rising, cycleFactor: 1, stepFactor: 1, ...given(options) })
+
 /** η for `steps`, then η·√(steps / t); after a `warmup` of as many it is the Transformer's. Vaswani et al. 2017, arXiv:1706.03762 */
 export const inverseSquareRoot = (options: { learningRate: number; steps: number }): Schedule =>
   checked({ kind: 'inverseSquareRoot', ...options })
@@ -211,6 +234,15 @@ export function learningRateAt(schedule: Schedule, t: Scalar): Scalar {
       const falling = cosineBetween(learningRate, first / finalDivisor, over(minus(least(t, end), top), end - top))
       return top <= 0 ? falling : below(t, top, rising, falling)
     }
+    case 'cyclic': {
+      const { learningRate, low, rising, falling, cycleFactor, stepFactor } = schedule
+      const length = rising + falling
+      const cycle = floor(over(t, length))
+      const since = minus(t, times(cycle, length))
+      const height = below(since, rising, over(since, rising), over(minus(length, since), falling))
+      const damped = times(times(power(cycleFactor, cycle), power(stepFactor, t)), height)
+      return plus(low, times(learningRate - low, damped))
+    }
     case 'inverseSquareRoot': {
       const { learningRate, steps } = schedule
       return times(learningRate, squareRoot(over(steps, greatest(t, steps))))
@@ -228,7 +260,16 @@ export function learningRateAt(schedule: Schedule, t: Scalar): Scalar {
   }
 }
 
-const aboveZero: ReadonlySet<string> = new Set(['steps', 'every', 'period', 'growth', 'startDivisor', 'finalDivisor'])
+const aboveZero: ReadonlySet<string> = new Set([
+  'steps',
+  'every',
+  'period',
+  'growth',
+  'startDivisor',
+  'finalDivisor',
+  'rising',
+  'falling',
+])
 
 /** Restarts beyond this many steps are left out. */
 const mostSteps = 1e7

@@ -1,5 +1,5 @@
 /**
- * @file Further scalings by moments of the gradient: Adadelta, NAdam, RAdam, Lion. Formulas and their order are PyTorch's, where
+ * @file Further scalings by moments of the gradient: Adadelta, Adamax, NAdam, RAdam, Lion. Formulas and their order are PyTorch's, where
  * it has them; g is what comes in, u what goes out, t = 1 in the first step.
  */
 import { constant } from '../nn/initializers.js'
@@ -30,6 +30,22 @@ export function scaleByAdadelta(options: AdadeltaScaleOptions = {}): Transform {
     squares.assign(s)
     deltas.assign(average(deltas.value, direction))
     return { direction, scale: 1 }
+  })
+}
+
+/**
+ * m ← m + (1 − β₁)(g − m), n ← max(β₂·n, |g| + ε), u = m / n / (1 − β₁ᵗ): Adam by the greatest gradient of late, not by a mean.
+ * Kingma & Ba 2014, arXiv:1412.6980, section 7.1; torch.optim.Adamax
+ */
+export function scaleByAdamax(options: AdamScaleOptions = {}): Transform {
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options
+  checkMoments('scaleByAdamax', { beta1, beta2, epsilon })
+  return stateful('scaleByAdamax', ['mean', 'greatest'], (g, { mean, greatest }, { step }) => {
+    const m = mean.value.add(g.sub(mean.value).mul(1 - beta1))
+    const n = greatest.value.mul(beta2).maximum(g.abs().add(epsilon))
+    mean.assign(m)
+    greatest.assign(n)
+    return { direction: m.div(n), scale: over(1, minus(1, power(beta1, step))) }
   })
 }
 

@@ -56,6 +56,7 @@ describe.each<[string, optim.OptimizerSpec, optim.OptimizerSpec]>([
     optim.adadelta({ learningRate: 10 }),
     optim.adadelta({ learningRate: optim.schedules.cosine({ learningRate: 1, steps: 6000 }), decay: 0.99 }),
   ],
+  ['adamax', optim.adamax({ learningRate: 0.1 }), optim.adamax({ learningRate: 0.02 })],
   ['nadam', optim.nadam({ learningRate: 0.1 }), optim.nadam({ learningRate: 0.02 })],
   // Its first steps are those of momentum, however steep the wall.
   [
@@ -240,6 +241,32 @@ describe.each<[string, optim.Schedule, [number, number][]]>([
       [4.5, 1],
       [10, 0.1],
       [12, 0.1],
+    ],
+  ],
+  [
+    'cyclic',
+    schedules.cyclic({ learningRate: 1, low: 0.2, rising: 4, falling: 2, cycleFactor: 0.5 }),
+    [
+      [0, 0.2],
+      [2, 0.6],
+      [4, 1],
+      [5, 0.6],
+      [6, 0.2],
+      [10, 0.6],
+      [16, 0.4],
+    ],
+  ],
+  [
+    'chain',
+    schedules.chain([
+      schedules.linear({ from: 2, to: 0, steps: 4 }),
+      schedules.step({ learningRate: 1, every: 2, factor: 0.5 }),
+    ]),
+    [
+      [0, 2],
+      [1, 1.5],
+      [2, 0.5],
+      [5, 0],
     ],
   ],
   [

@@ -98,6 +98,7 @@ function build(c: Case): optim.OptimizerSpec {
     AdamW: () => optim.adamW(adam),
     Adadelta: () => optim.adadelta({ learningRate, decay: o.rho, epsilon: o.eps, weightDecay }),
     NAdam: () => optim.nadam({ ...adam, momentumDecay: o.momentum_decay }),
+    Adamax: () => optim.adamax({ learningRate, ...betas, epsilon: o.eps, weightDecay }),
     RAdam: () => optim.radam(adam),
     Lion: () => optim.lion({ learningRate, ...betas, weightDecay }),
   }
