@@ -8,7 +8,7 @@ import type { FloatDType } from '../base/dtype.js'
 import { ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape, sizeOf } from '../base/shape.js'
 import { convolution, convolutionTranspose } from '../trace/convolution.js'
-import { type Padding, type PerAxis, perAxis } from '../trace/spatial.js'
+import { checkWindowOptions, type Padding, type PerAxis, perAxis } from '../trace/spatial.js'
 import type { Tensor } from '../trace/tensor.js'
 import type { Initializer, Variable } from '../trace/variable.js'
 import { checkCount, checkDtype, checkOptions, floatDtype } from './checks.js'
@@ -161,6 +161,10 @@ function layer<D extends FloatDType>(
   checkCount(operation, 'the number of outputs', outputs)
   checkOptions(operation, options, transposed ? [...optionNames, 'outputPadding'] : optionNames)
   const sizes = perAxis(operation, 'the kernel', kernel, rank, 1)
+  checkWindowOptions(operation, options, sizes)
+  if (transposed)
+    for (const name of ['padding', 'outputPadding'] as const)
+      perAxis(operation, name, (options as TransposedConvolutionLayerOptions)[name] ?? 0, rank, 0)
   const { groups = 1, bias = true } = options
   checkCount(operation, 'groups', groups)
   for (const [what, count] of [['inputs', inputs] as const, ['outputs', outputs] as const])

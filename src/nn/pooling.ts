@@ -14,7 +14,7 @@ import {
   type MaxPoolOptions,
   maxPool,
 } from '../trace/pooling.js'
-import { type PerAxis, perAxis } from '../trace/spatial.js'
+import { checkWindowOptions, type PerAxis, perAxis } from '../trace/spatial.js'
 import type { Tensor } from '../trace/tensor.js'
 import { checkOptions } from './checks.js'
 import { makeModule } from './module.js'
@@ -96,6 +96,7 @@ function pool(
 ): unknown {
   checkOptions(`nn.${name}`, options, names)
   const sizes = perAxis(`nn.${name}`, 'the size', size, rank, 1)
+  checkWindowOptions(`nn.${name}`, options, sizes)
   const described = Object.entries(options).map(([key, value]) => `${key}: ${JSON.stringify(value)}`)
   const shown = described.length > 0 ? `, { ${described.join(', ').replaceAll('"', "'")} }` : ''
   return spatial(`${name}(${JSON.stringify(size)}${shown})`, rank, (x) => f(x, sizes), sizes.length)

@@ -81,3 +81,19 @@ export function checkFits(
 }
 
 const show = (value: unknown): string => JSON.stringify(value) ?? String(value)
+
+/** Checks what can be known of a layer's options before it sees an input. */
+export function checkWindowOptions(
+  operation: string,
+  options: { readonly stride?: PerAxis; readonly dilation?: PerAxis; readonly padding?: Padding },
+  sizes: readonly number[],
+): void {
+  const of = (name: 'stride' | 'dilation') => perAxis(operation, name, options[name] ?? 1, sizes.length, 1)
+  const window = { sizes, strides: of('stride'), dilations: of('dilation') }
+  paddingOf(
+    operation,
+    options.padding ?? 0,
+    sizes.map(() => 0),
+    window,
+  )
+}
