@@ -18,7 +18,7 @@ import { packingOnly } from './kernel/packing.js'
 import { printKernel } from './kernel/print.js'
 import { verifyKernel } from './kernel/verify.js'
 import { type LoweredGraph, lower, type Updates } from './lower/lower.js'
-import { makePlan, outsideBytes, type Plan } from './lower/plan.js'
+import { makePlan, outsideBytes, type Plan, type Slot } from './lower/plan.js'
 import type { Target } from './lower/target.js'
 import type { NumericsMode } from './numerics/arithmetic.js'
 import type { Engine, Runnable } from './runtime/engine.js'
@@ -33,6 +33,7 @@ import { wasmEngine } from './runtime/wasm.js'
 import { type CompileSettings, type EngineName, engineName, numericsMode, threadCount } from './settings.js'
 import { formFma } from './transform/fma.js'
 import { simplify } from './transform/simplify.js'
+import { tidyLoops } from './transform/tidy-loops.js'
 
 export { type CompileSettings, type EngineName, numericsMode }
 
@@ -68,6 +69,7 @@ const graphPass = (name: string, transform: (graph: Graph, c: Compilation) => Gr
 
 export const passes: readonly Pass[] = [
   graphPass('trace', (graph) => graph),
+  graphPass('loops', (graph) => tidyLoops(graph)),
   graphPass('simplify', (graph, c) => simplify(graph, c.mode)),
   // In fused mode x·y + z becomes one operation here; nothing below makes or breaks one.
   graphPass('fma', (graph, c) => (c.mode === 'fused' ? formFma(graph) : graph)),
@@ -238,6 +240,7 @@ function programOf(c: Compilation, runnable: Runnable, compileTimes: ReadonlyMap
       const packing = plan.launches.filter(({ kernel }) => parts[kernel])
       if (packing.length === 0) return plan.launches.map(() => 0)
       const kernels = parts.map((part, i) => part ?? { ...plan.kernels[i]!, body: [] })
+      // Of a loop, the first iteration's.
       const launches = packing.map(({ kernel, slots }) => ({ kernel, slots }))
       const seconds = c.engine.load({ ...plan, kernels, launches }, c.storages).time(inputs)
       return plan.launches.map((launch) => seconds[packing.indexOf(launch)] ?? 0)
@@ -252,14 +255,20 @@ const engines: { readonly [N in EngineName]: Engine } = {
 }
 
 export function printPlan(plan: Plan): string {
-  const lines = plan.slots.map((slot, i) =>
-    slot.kind === 'arena'
-      ? `  s${i}: ${slot.dtype}[${slot.length}] at ${slot.offset}`
-      : `  s${i}: ${slot.dtype}[${slot.length}] variable of input ${slot.input}`,
-  )
+  const lines = plan.slots.map((slot, i) => `  s${i}: ${slot.dtype}[${slot.length}] ${placeText(slot)}`)
   const launches = plan.launches.map(
-    ({ kernel, slots, shared, wait }) =>
-      `${wait ? '  wait\n' : ''}  ${plan.kernels[kernel]!.name}(${slots.map((slot) => `s${slot}`).join(', ')})${shared ? ' shared' : ''}`,
+    ({ kernel, slots, shared, wait, loops }) =>
+      `${wait ? '  wait\n' : ''}  ${(loops ?? []).map((loop) => `${plan.loops[loop]} times: `).join('')}${plan.kernels[kernel]!.name}(${slots.map((slot) => `s${slot}`).join(', ')})${shared ? ' shared' : ''}`,
   )
   return [`arena ${plan.arenaBytes} bytes, ${plan.liveBytes} live at once`, ...lines, ...launches].join('\n')
+}
+
+function placeText(slot: Slot): string {
+  if (slot.kind === 'arena') return `at ${slot.offset}`
+  if (slot.kind === 'outside') return `variable of input ${slot.input}`
+  const { of, start, step } = slot
+  const moves = step
+    ? `, by ${step.by} ${step.alternating ? 'to and fro' : 'on'} in each iteration of loop ${step.loop}`
+    : ''
+  return `s${of} from ${start}${moves}`
 }

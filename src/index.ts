@@ -57,6 +57,7 @@ export {
 } from './trace/pooling.js'
 export * as random from './trace/random.js'
 export { type InterpolateOptions, interpolate } from './trace/resize.js'
+export { type ScanOptions, type Slices, type Stacked, scan } from './trace/scan.js'
 export { setSeed } from './trace/seed.js'
 export type { Padding, PerAxis } from './trace/spatial.js'
 export { Tensor, where } from './trace/tensor.js'

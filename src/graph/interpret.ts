@@ -11,12 +11,14 @@ import type { FloatArithmetic, NumericsMode } from '../numerics/arithmetic.js'
 import * as elementary from '../numerics/elementary.js'
 import { fmaFloat32, roundEven, scalarArithmetic, words } from '../numerics/scalar.js'
 import { rounds, threefry2x32 } from '../numerics/threefry.js'
+import type { Body } from './body.js'
 import { type Graph, type Node, topological } from './node.js'
-import type { Direction, Op, Order, ReduceKind } from './op.js'
+import type { Direction, Op, OpAttrs, Order, ReduceKind } from './op.js'
 import { formatType } from './types.js'
 
 export function interpret(graph: Graph, inputs: readonly TypedArray[], mode: NumericsMode): TypedArray[] {
   const values = new Map<Node, TypedArray>()
+  const loops = new Map<Body, Known[]>()
   if (inputs.length !== graph.inputs.length)
     throw new ValueError('interpret', `the program takes ${graph.inputs.length} inputs, not ${inputs.length}`)
   graph.inputs.forEach((node, i) => {
@@ -34,6 +36,7 @@ export function interpret(graph: Graph, inputs: readonly TypedArray[], mode: Num
         node,
         node.operands.map((operand) => values.get(operand)!),
         mode,
+        loops,
       ),
     )
   }
@@ -43,9 +46,14 @@ export function interpret(graph: Graph, inputs: readonly TypedArray[], mode: Num
 const describe = (array: TypedArray): string => `${array.constructor.name} of ${array.length}`
 
 /** The value of one node, given its operands' values. */
-export function evaluate(node: Node, operands: readonly TypedArray[], mode: NumericsMode): TypedArray {
+export function evaluate(
+  node: Node,
+  operands: readonly TypedArray[],
+  mode: NumericsMode,
+  loops: Map<Body, Known[]> = new Map(),
+): TypedArray {
   const rule = rules[node.op] as Evaluate
-  const element = rule({ node, operands, mode })
+  const element = rule({ node, operands, mode, loops })
   const size = sizeOf(node.type.shape)
   const out = allocate(node.type.dtype, size)
   for (let i = 0; i < size; i++) {
@@ -62,7 +70,14 @@ type Evaluate<O extends Op = Op> = (context: {
   readonly node: Node<O>
   readonly operands: readonly TypedArray[]
   readonly mode: NumericsMode
+  /** Loops that have run on some operands: their other results need not run them again. */
+  readonly loops: Map<Body, Known[]>
 }) => (position: number) => number
+
+interface Known {
+  readonly operands: readonly TypedArray[]
+  readonly results: readonly TypedArray[]
+}
 
 /** What each op computes; attributes' meanings stand in op.ts. */
 const rules: { readonly [O in Op]: Evaluate<O> } = {
@@ -346,6 +361,40 @@ const rules: { readonly [O in Op]: Evaluate<O> } = {
       return fold(count, order, 0, step, combiner('sum', dtype))
     }
   },
+  scan: ({ node, operands, mode, loops }) => {
+    const known = loops.get(node.attrs.body) ?? []
+    loops.set(node.attrs.body, known)
+    const same = known.find((one) => one.operands.every((operand, i) => operand === operands[i]))
+    const results = same?.results ?? runLoop(node.attrs, operands, mode)
+    if (!same) known.push({ operands, results })
+    const result = results[node.attrs.result]!
+    return (i) => result[i]!
+  },
+}
+
+/** All results of a loop: carries after the last iteration, then what is stacked. */
+function runLoop(
+  { body, carries, slices, length, reverse }: OpAttrs['scan'],
+  operands: readonly TypedArray[],
+  mode: NumericsMode,
+): TypedArray[] {
+  const { inputs, outputs } = body.graph
+  const stacked = outputs.slice(carries).map(({ type }) => allocate(type.dtype, length * sizeOf(type.shape)))
+  let state: readonly TypedArray[] = operands.slice(0, carries)
+  for (let k = 0; k < length; k++) {
+    const at = reverse ? length - 1 - k : k
+    const given = operands.slice(carries).map((operand, i) => {
+      const size = sizeOf(inputs[carries + i]!.type.shape)
+      return i < slices ? operand.subarray(at * size, (at + 1) * size) : operand
+    })
+    const next = interpret(body.graph, [...state, ...given], mode)
+    state = next.slice(0, carries)
+    stacked.forEach((all, i) => {
+      const slice = next[carries + i]!
+      all.set(slice as Float32Array<ArrayBuffer>, at * slice.length)
+    })
+  }
+  return [...state, ...stacked]
 }
 
 /** The positions along an axis, one list for each place on the other axes. */

@@ -148,6 +148,20 @@ export interface OpAttrs {
     readonly groups: number
     readonly order: Order
   }
+  /**
+   * (carries..., xs..., invariants...) → one result of a loop: `body` runs `length` times on the carries (at first the
+   * operands, then what it gave last), a slice of the first axis of each of the `slices` xs, and the invariants, and gives
+   * the next carries and slices of the stacked results. Result k is carry k after the last iteration; those after the carries
+   * are stacked along a new first axis. Reversed, the last slices come first. Nodes that differ in `result` alone are one loop.
+   */
+  scan: {
+    readonly body: import('./body.js').Body
+    readonly carries: number
+    readonly slices: number
+    readonly length: number
+    readonly reverse: boolean
+    readonly result: number
+  }
 }
 
 /** How a `custom` node is differentiated; transform/vjp.ts says what `backward` takes and gives. */
@@ -180,6 +194,7 @@ export type OpCategory =
   | 'copy'
   | 'reduce'
   | 'contract'
+  | 'loop'
 
 /** What kind of thing each op is, and how many operands it takes (−1: one or more). */
 export const opInfo: { readonly [O in Op]: { readonly category: OpCategory; readonly arity: number } } = {
@@ -235,6 +250,7 @@ export const opInfo: { readonly [O in Op]: { readonly category: OpCategory; read
   reduce: { category: 'reduce', arity: 1 },
   contract: { category: 'contract', arity: 2 },
   convolution: { category: 'contract', arity: 2 },
+  scan: { category: 'loop', arity: -1 },
 }
 
 /** Elementwise ops: output element i depends on element i of each operand. */

@@ -313,6 +313,34 @@ export const typeRules: { readonly [O in Op]: TypeRule<O> } = {
       shape: [...pick(lhs!, lhsBatch), ...free(lhs!, lhsBatch, lhsContract), ...free(rhs!, rhsBatch, rhsContract)],
     }
   },
+  scan: (operands, { body, carries, slices, length, result }) => {
+    const { inputs, outputs } = body.graph
+    if (operands.length !== inputs.length)
+      throw new ShapeError('scan', `the body takes ${inputs.length} values, not ${operands.length}`)
+    operands.forEach((operand, i) => {
+      const scanned = i >= carries && i < carries + slices
+      const given = scanned ? { dtype: operand.dtype, shape: operand.shape.slice(1) } : operand
+      const wanted = inputs[i]!.type
+      if (
+        given.dtype !== wanted.dtype ||
+        !sameShape(given.shape, wanted.shape) ||
+        (scanned && operand.shape[0] !== length)
+      )
+        throw new ShapeError(
+          'scan',
+          `operand ${i} is ${formatType(operand)}, where ${length} iterations take ${scanned ? 'slices of ' : ''}${formatType(wanted)}`,
+        )
+    })
+    const next = outputs[result]
+    if (!next) throw new ValueError('scan', `there is no result ${result} of ${outputs.length}`)
+    for (let k = 0; k < carries; k++)
+      if (formatType(inputs[k]!.type) !== formatType(outputs[k]!.type))
+        throw new ShapeError(
+          'scan',
+          `carry ${k} goes in as ${formatType(inputs[k]!.type)} and comes out as ${formatType(outputs[k]!.type)}`,
+        )
+    return result < carries ? next.type : { dtype: next.type.dtype, shape: [length, ...next.type.shape] }
+  },
 }
 
 /** How many windows an axis has room for; 0 where not one fits. */

@@ -44,6 +44,7 @@ function verifyNode(node: Node): void {
     fail(node, `should have the type ${formatType(derived)}`)
   if (isOp(node, 'constant')) verifyValue(node, node.attrs.value)
   if (isOp(node, 'pad')) verifyValue(node, node.attrs.value)
+  if (isOp(node, 'scan')) verifyGraph(node.attrs.body.graph)
 }
 
 function verifyValue(node: Node, value: number): void {

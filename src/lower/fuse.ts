@@ -7,6 +7,7 @@
  */
 import { type Graph, isOp, type Node, topological } from '../graph/node.js'
 import { opInfo } from '../graph/op.js'
+import { loopsAmong } from '../graph/scan.js'
 import { aloneStages } from './alone.js'
 import { checkReducible, collapse } from './collapse.js'
 import { type Contraction, canonicalContractions, contractionOf, epilogueFits } from './contraction.js'
@@ -49,7 +50,12 @@ export interface AloneGroup {
   readonly root: Node
   readonly stages: readonly Stage[]
 }
-export type Group = LoopGroup | ColumnGroup | CopyGroup | ContractGroup | AloneGroup
+/** Results of one loop over a body of its own. */
+export interface ScanGroup {
+  readonly kind: 'scan'
+  readonly results: readonly Node<'scan'>[]
+}
+export type Group = LoopGroup | ColumnGroup | CopyGroup | ContractGroup | AloneGroup | ScanGroup
 
 export interface Fused {
   readonly graph: Graph
@@ -68,11 +74,17 @@ export function fuse(original: Graph, updates: ReadonlySet<number>): Fused {
   for (const node of graph.inputs) if (!ids.has(node)) ids.set(node, ids.size)
   const stored = chooseStored(graph)
   const hasBarriers = order.some((node) => isOp(node, 'barrier'))
+  const loops = loopsAmong(order)
   for (;;) {
     try {
       const units = order
-        .filter((node) => stored.has(node) && node.op !== 'input')
-        .map((node) => ({ ...makeUnit(node, stored, ids), after: hasBarriers ? waitsOf(node, stored) : [] }))
+        // All results of a loop are one unit, that of the first.
+        .filter((node) => stored.has(node) && node.op !== 'input' && (loops.get(node)?.[0] ?? node) === node)
+        .map((node) => {
+          const results = loops.get(node)
+          const unit = results ? scanUnit(results) : makeUnit(node, stored, ids)
+          return { ...unit, after: hasBarriers ? waitsOf(node, stored) : [] }
+        })
       return { graph, ...group(units, graph, updates), ids }
     } catch (error) {
       if (!(error instanceof MustStore) || stored.has(error.node)) throw error
@@ -85,9 +97,17 @@ interface Unit {
   readonly root: Node
   readonly stages: readonly Stage[]
   readonly contraction?: Contraction
+  /** Of a loop. */
+  readonly results?: readonly Node<'scan'>[]
   readonly reads: readonly Access[]
   /** Stored nodes that barriers in it wait for. */
   readonly after: readonly Node[]
+}
+
+function scanUnit(results: readonly Node<'scan'>[]): Omit<Unit, 'after'> {
+  const root = results[0]!
+  const reads = root.operands.map((node): Access => ({ node, offset: { constant: 0, coefficients: [] }, anyRow: true }))
+  return { root, stages: [], results, reads }
 }
 
 function makeUnit(root: Node, stored: ReadonlySet<Node>, ids: ReadonlyMap<Node, number>): Omit<Unit, 'after'> {
@@ -126,9 +146,12 @@ function group(
     for (const read of unit.reads) earliest = Math.max(earliest, place.get(read.node) ?? 0)
     for (const node of unit.after) earliest = Math.max(earliest, place.get(node) ?? 0)
     const at = findHome(unit, groups, earliest, (group) => (touched.get(group)?.size ?? 0) <= mostNodes)
-    place.set(unit.root, at)
     const nodes = touched.get(groups[at]!) ?? new Set<Node>()
-    touched.set(groups[at]!, nodes.add(unit.root))
+    touched.set(groups[at]!, nodes)
+    for (const root of unit.results ?? [unit.root]) {
+      place.set(root, at)
+      nodes.add(root)
+    }
     for (const read of unit.reads) nodes.add(read.node)
     const before = unit.after.flatMap((node) => (place.has(node) ? [groups[place.get(node)!]!] : []))
     if (before.length > 0) after.set(groups[at]!, new Set([...(after.get(groups[at]!) ?? []), ...before]))
@@ -170,12 +193,13 @@ function withUpdatesLast(units: readonly Unit[], graph: Graph, updates: Readonly
   const results = new Set(graph.outputs.filter((_, i) => !updates.has(i)))
   const early = new Set<Node>()
   for (let i = units.length - 1; i >= 0; i--) {
-    const { root, reads, after } = units[i]!
-    if (updated.has(root) && !results.has(root) && !early.has(root)) continue
+    const { root, reads, after, results: loop } = units[i]!
+    if (!loop && updated.has(root) && !results.has(root) && !early.has(root)) continue
     for (const read of reads) early.add(read.node)
     for (const node of after) early.add(node)
   }
-  const late = (unit: Unit) => updated.has(unit.root) && !results.has(unit.root) && !early.has(unit.root)
+  const late = (unit: Unit) =>
+    !unit.results && updated.has(unit.root) && !results.has(unit.root) && !early.has(unit.root)
   return [...units.filter((unit) => !late(unit)), ...units.filter(late)]
 }
 
@@ -187,7 +211,8 @@ function findHome(unit: Unit, groups: Group[], earliest: number, hasRoom: (group
 }
 
 function newGroup(unit: Unit): Group {
-  const { root, stages, contraction } = unit
+  const { root, stages, contraction, results } = unit
+  if (results) return { kind: 'scan', results }
   if (contraction && isOp(root, 'contract')) return { kind: 'contract', root, contraction, epilogue: [] }
   if (opInfo[root.op].category === 'alone') return { kind: 'alone', root, stages }
   const stage = stages[0]
@@ -222,6 +247,7 @@ function join(group: Group, stage: Stage): boolean {
     }
     case 'copy':
     case 'alone':
+    case 'scan':
       return false
   }
 }

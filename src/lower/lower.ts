@@ -2,13 +2,14 @@
  * @file Graph → kernels: fuse, then write each group's loops. In: a graph and which inputs its outputs replace.
  * Out: kernels with their arguments, in the order they run.
  */
-import { type Graph, make, type Node } from '../graph/node.js'
+import { type Graph, isOp, make, type Node } from '../graph/node.js'
 import type { NumericsMode } from '../numerics/arithmetic.js'
 import { lowerColumns } from './columns.js'
 import { lowerContract } from './contract.js'
 import { lowerCumulate } from './cumulate.js'
 import { type AloneGroup, accesses, type Fused, fuse, type Group } from './fuse.js'
 import { lowerCopy, lowerLoops } from './loops.js'
+import { lowerScan, ScanMemory } from './scan.js'
 import { lowerScatter } from './scatter.js'
 import type { LowerContext, Lowered } from './scope.js'
 import { lowerSort } from './sort.js'
@@ -24,6 +25,8 @@ export interface LoweredGraph {
   readonly updates: Updates
   readonly groups: readonly Group[]
   readonly launches: readonly Lowered[]
+  /** Of each group, its first launch. */
+  readonly firstLaunch: readonly number[]
   /** Of each launch, those that must have run before it though it reads nothing of theirs. */
   readonly after: readonly (readonly number[])[]
   readonly ids: ReadonlyMap<Node, number>
@@ -31,12 +34,43 @@ export interface LoweredGraph {
 }
 
 export function lower(graph: Graph, updates: Updates, mode: NumericsMode, target: Target = wasmTarget): LoweredGraph {
-  const fused = fuse(separateOutputs(graph, updates), new Set(updates.keys()))
-  const context: LowerContext = { mode, target, ids: fused.ids, needsMemory: memoryNeeds(fused) }
-  const launches = fused.groups.map((group) => lowerGroup(group, context))
-  const { groups } = fused
-  const after = groups.map((group) => [...(fused.after.get(group) ?? [])].map((other) => groups.indexOf(other)))
-  return { graph: fused.graph, updates, groups, launches, after, ids: fused.ids, target }
+  return lowerSeparated(separateOutputs(graph, updates), updates, mode, target)
+}
+
+function lowerSeparated(separated: Graph, updates: Updates, mode: NumericsMode, target: Target): LoweredGraph {
+  const fused = fuse(separated, new Set(updates.keys()))
+  const { graph, groups, ids } = fused
+  const context: LowerContext = { mode, target, ids, needsMemory: memoryNeeds(fused) }
+  const lowerBody = (body: Graph) => lowerSeparated(separateResults(body), new Map(), mode, target)
+  const loops = new ScanMemory(graph)
+  const lists = groups.map((group) =>
+    group.kind === 'scan' ? lowerScan(group, loops, lowerBody, target) : lowerGroup(group, context),
+  )
+  const firstLaunch: number[] = []
+  let count = 0
+  for (const list of lists) {
+    firstLaunch.push(count)
+    count += list.length
+  }
+  const launches = lists.flat().map((launch) => ({ ...launch, arguments: launch.arguments.map(loops.found) }))
+  const after = groups.flatMap((group, i) => {
+    const others = [...(fused.after.get(group) ?? [])].map((other) => groups.indexOf(other))
+    const waits = others.flatMap((other) => lists[other]!.map((_, at) => firstLaunch[other]! + at))
+    return lists[i]!.map(() => waits)
+  })
+  return { graph, updates, groups, launches, firstLaunch, after, ids, target }
+}
+
+/** Results of a body must be nodes of their own that it computes. */
+function separateResults(graph: Graph): Graph {
+  const taken = new Set<Node>()
+  const outputs = graph.outputs.map((node) => {
+    let own = node
+    while (own.op === 'input' || own.op === 'scan' || taken.has(own)) own = make('stopGradient', [own], {})
+    taken.add(own)
+    return own
+  })
+  return { inputs: graph.inputs, outputs }
 }
 
 /** What a variable or result is copied from must be a node of its own where that is an input, or shared by two. */
@@ -45,7 +79,9 @@ function separateOutputs(graph: Graph, updates: Updates): Graph {
   const taken = new Set<Node>()
   const outputs = graph.outputs.map((node, i) => {
     const update = updates.has(i)
-    const copy = update ? node.op === 'input' || taken.has(node) : replaced.has(node)
+    // A carry of a loop stands where the loop left it.
+    const carry = isOp(node, 'scan') && node.attrs.result < node.attrs.carries
+    const copy = carry || (update ? node.op === 'input' || taken.has(node) : replaced.has(node))
     const own = copy ? make('stopGradient', [node], {}) : node
     if (update) taken.add(own)
     return own
@@ -53,19 +89,19 @@ function separateOutputs(graph: Graph, updates: Updates): Graph {
   return { inputs: graph.inputs, outputs }
 }
 
-function lowerGroup(group: Group, context: LowerContext): Lowered {
+function lowerGroup(group: Exclude<Group, { kind: 'scan' }>, context: LowerContext): Lowered[] {
   const name = nameOf(group)
   switch (group.kind) {
     case 'loops':
-      return lowerLoops(group, context, name)
+      return [{ ...lowerLoops(group, context, name), plain: true }]
     case 'columns':
-      return lowerColumns(group, context, name)
+      return [{ ...lowerColumns(group, context, name), plain: true }]
     case 'copy':
-      return lowerCopy(group, context, name)
+      return [lowerCopy(group, context, name)]
     case 'contract':
-      return group.contraction.windows ? lowerWindowed(group, context, name) : lowerContract(group, context, name)
+      return [group.contraction.windows ? lowerWindowed(group, context, name) : lowerContract(group, context, name)]
     case 'alone':
-      return lowerAlone(group, context, name)
+      return [lowerAlone(group, context, name)]
   }
 }
 
@@ -111,6 +147,8 @@ export function stagesOf(group: Group): readonly Stage[] {
       return group.parts
     case 'contract':
       return group.epilogue
+    case 'scan':
+      return []
   }
 }
 
@@ -138,6 +176,7 @@ function memoryNeeds({ graph, groups }: Fused): (node: Node) => boolean {
       needs.add(group.contraction.rhs.access.node)
     }
     if (group.kind === 'copy' || group.kind === 'alone') needs.add(group.root)
+    if (group.kind === 'scan') for (const node of [...group.results, ...group.results[0]!.operands]) needs.add(node)
   }
   return (node) => needs.has(node)
 }

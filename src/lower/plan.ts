@@ -6,18 +6,17 @@ import { byteSize, type DType } from '../base/dtype.js'
 import { VerifyError } from '../base/errors.js'
 import { sizeOf } from '../base/shape.js'
 import { isOp, type Node } from '../graph/node.js'
-import { KernelBuilder } from '../kernel/builder.js'
-import type { Buffer, Kernel } from '../kernel/loop.js'
+import type { Kernel } from '../kernel/loop.js'
 import { printKernel } from '../kernel/print.js'
+import { type Arranged, joinWithin, nestLoops, unnest, withinLoops } from './arrange.js'
+import { copyKernel } from './copy-kernel.js'
 import { accesses, type Group } from './fuse.js'
-import { type Joinable, joinIndependent } from './join.js'
 import { type LoweredGraph, stagesOf } from './lower.js'
 import { freeEarly } from './order.js'
 import { type Least, schedule } from './schedule.js'
-import type { Argument } from './scope.js'
+import type { Argument, Loop, Part } from './scope.js'
 import type { Slot } from './slot.js'
 import type { Stage } from './stage.js'
-import { lanesOf, type Target } from './target.js'
 
 export type { Slot }
 
@@ -29,12 +28,16 @@ export interface Launch {
   readonly shared?: boolean
   /** All threads wait for each other before it. */
   readonly wait?: boolean
+  /** Numbers of the loops that it stands in, the outermost first: launches of one loop are neighbours, and repeated together. */
+  readonly loops?: readonly number[]
 }
 
 export interface Plan {
   readonly kernels: readonly Kernel[]
   readonly launches: readonly Launch[]
   readonly slots: readonly Slot[]
+  /** How often each loop is repeated. */
+  readonly loops: readonly number[]
   /** Slot of each graph input; −1 for one that nothing reads. */
   readonly inputs: readonly number[]
   /** Slot of each graph output. Those of updates are the variable's own. */
@@ -46,12 +49,14 @@ export interface Plan {
 
 const alignment = 64
 
+type Owner = Node | Argument
+
 /**
  * `outside`: inputs whose memory the caller owns across calls (Variables); other inputs are copied into the arena.
  * `least`: what is worth sharing among threads.
  */
 export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, least?: Least): Plan {
-  const { graph, groups, updates, launches: bare, after } = lowered
+  const { graph, updates, launches: bare, after } = lowered
   const inPlace = updatesInPlace(lowered)
   const kernels: Kernel[] = []
   // Kernels are compared by text, but only those that might be equal.
@@ -69,12 +74,12 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
     return index
   }
 
-  // Who owns which memory: a node, or one launch's scratch.
-  type Owner = Node | Argument
-  const separate: Joinable<Owner>[] = bare.map((launch, i) => ({
+  // Who owns which memory: a node, or one launch's scratch; a part belongs to whom the whole does.
+  const separate: Arranged<Owner>[] = bare.map((launch) => ({
     kernel: launch.kernel,
     owners: launch.arguments.map((argument) => (argument.kind === 'node' ? argument.node : argument)),
-    plain: groups[i]!.kind === 'loops' || groups[i]!.kind === 'columns',
+    plain: launch.plain ?? false,
+    loops: launch.loops ?? [],
   }))
   after.forEach((list, i) => {
     const before = list.filter((j) => j !== i).map((j) => separate[j]!)
@@ -83,32 +88,38 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
   for (const [output, input] of updates) {
     const node = graph.outputs[output]!
     if (inPlace.has(node)) continue
-    const kernel = copyKernel(node, lowered.target)
-    separate.push({ kernel, owners: [node, graph.inputs[input]!], plain: true })
+    const kernel = copyKernel(node.type.dtype, sizeOf(node.type.shape), lowered.target, 'update')
+    separate.push({ kernel, owners: [node, graph.inputs[input]!], plain: true, loops: [] })
   }
   const placeOf = (owner: Owner): Owner => {
-    const replaced = 'op' in owner ? inPlace.get(owner) : undefined
-    return replaced === undefined ? owner : graph.inputs[replaced]!
+    const whole = wholeOwner(owner)
+    const replaced = 'op' in whole ? inPlace.get(whole) : undefined
+    return replaced === undefined ? whole : graph.inputs[replaced]!
   }
   const given = new Set<Owner>(graph.inputs)
   const held = new Set<Owner>([...outside].map((i) => graph.inputs[i]!))
   const kept = new Set<Owner>(graph.outputs.filter((node, i) => !updates.has(i) && !held.has(placeOf(node))))
-  const lifetimes = (list: readonly Joinable<Owner>[]) =>
+  const lifetimes = (list: readonly Arranged<Owner>[]) =>
     livesOf<Owner>(
-      list.map(({ owners }) => owners.map(placeOf).filter((place) => !held.has(place))),
+      withinLoops(
+        list.map(({ owners }) => [...new Set(owners.map(placeOf))].filter((place) => !held.has(place))),
+        list.map(({ loops }) => loops),
+        (place) => ('kind' in place && place.kind === 'scratch' ? place.loop : undefined),
+      ),
       given,
       kept,
     )
   const bytesOf = (place: Owner): number => (held.has(place) ? 0 : bytesIn(place))
-  const early = freeEarly(separate, { placeOf, bytesOf, given, kept })
-  const better = early !== separate && mostAlive(lifetimes(early)) < mostAlive(lifetimes(separate))
-  const joined = joinIndependent(better ? early : separate, placeOf)
+  const nested = nestLoops(separate)
+  const early = freeEarly(nested, { placeOf, bytesOf, given, kept })
+  const better = early !== nested && mostAlive(lifetimes(unnest(early))) < mostAlive(lifetimes(separate))
+  const joined = joinWithin(better ? early : nested, placeOf)
   verifyUpdates(
     lowered,
-    joined.map(({ owners }) => new Set(owners)),
+    joined.map(({ owners }) => new Set(owners.flatMap((owner) => [owner, wholeOwner(owner)]))),
     inPlace,
   )
-  const launches = joined.map(({ kernel, owners }) => ({ kernel: kernelIndex(kernel), owners }))
+  const launches = joined.map(({ kernel, owners, loops }) => ({ kernel: kernelIndex(kernel), owners, loops }))
 
   const slots: Slot[] = []
   const slotOf = new Map<Owner, number>()
@@ -124,12 +135,31 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
   const lives = lifetimes(joined)
   const arenaBytes = placeByLifetime(lives, slots, slotOf)
   const liveBytes = mostAlive(lives)
-  const placed = launches.map(({ kernel, owners }) => ({ kernel, slots: owners.map((owner) => slotOf.get(owner)!) }))
-  const shares = schedule(kernels, placed, slots, lowered.target, least)
+  const loops: Loop[] = []
+  const loopIndex = (loop: Loop) => (loops.includes(loop) ? loops.indexOf(loop) : loops.push(loop) - 1)
+  const slotFor = (owner: Owner): number => {
+    let slot = slotOf.get(owner)
+    if (slot === undefined && !isPart(owner)) slot = slotOf.get(placeOf(owner))!
+    if (slot === undefined) {
+      const { of, dtype, length, start, step } = owner as Part
+      const whole = slotFor(of.kind === 'node' ? of.node : of)
+      const moves = step && { step: { ...step, loop: loopIndex(step.loop) } }
+      slot = slots.push({ kind: 'part', dtype, length, of: whole, start, ...moves }) - 1
+      slotOf.set(owner, slot)
+    }
+    return slot
+  }
+  const placed = launches.map(({ kernel, owners, loops }) => {
+    const launch = { kernel, slots: owners.map(slotFor) }
+    return loops.length > 0 ? { ...launch, loops: loops.map(loopIndex) } : launch
+  })
+  const counts = loops.map(({ count }) => count)
+  const shares = schedule(kernels, placed, slots, counts, lowered.target, least)
   const plan: Plan = {
     kernels,
     launches: placed.map((launch, i) => ({ ...launch, ...shares[i]! })),
     slots,
+    loops: counts,
     inputs: graph.inputs.map((node) => slotOf.get(node) ?? -1),
     outputs: graph.outputs.map((node, i) =>
       updates.has(i) ? slotOf.get(graph.inputs[updates.get(i)!]!)! : slotOf.get(node)!,
@@ -181,6 +211,15 @@ function mostAlive(lives: ReadonlyMap<Node | Argument, Life>): number {
   return most
 }
 
+const isPart = (owner: Owner): owner is Part => 'kind' in owner && owner.kind === 'part'
+
+/** What a part is a part of. */
+function wholeOwner(owner: Owner): Owner {
+  let whole = owner
+  while (isPart(whole)) whole = whole.of.kind === 'node' ? whole.of.node : whole.of
+  return whole
+}
+
 const extentOf = (owner: Node | Argument): { readonly dtype: DType; readonly length: number } =>
   'op' in owner
     ? { dtype: owner.type.dtype, length: sizeOf(owner.type.shape) }
@@ -226,21 +265,23 @@ function placeByLifetime<O extends Node | Argument>(
 }
 
 /** Updates whose kernel may write over the old value: node → input it replaces. */
-function updatesInPlace({ graph, updates, groups, launches }: LoweredGraph): Map<Node, number> {
+function updatesInPlace({ graph, updates, groups, launches, firstLaunch }: LoweredGraph): Map<Node, number> {
   const result = new Map<Node, number>()
   for (const [output, input] of updates) {
     const node = graph.outputs[output]!
     const old = graph.inputs[input]!
     if (result.has(node)) continue
-    const at = groups.findIndex(
+    const group = groups.findIndex(
       (group) =>
         stagesOf(group).some((stage) => stage.root === node) || (group.kind === 'contract' && group.root === node),
     )
-    if (at < 0) continue
+    if (group < 0) continue
     const readLater = launches.some(
-      (launch, i) => i > at && launch.arguments.some((argument) => argument.kind === 'node' && argument.node === old),
+      (launch, i) =>
+        i > firstLaunch[group]! &&
+        launch.arguments.some((argument) => wholeOwner(argument.kind === 'node' ? argument.node : argument) === old),
     )
-    if (!readLater && readsOnlyOwnElement(groups[at]!, node, old)) result.set(node, input)
+    if (!readLater && readsOnlyOwnElement(groups[group]!, node, old)) result.set(node, input)
   }
   return result
 }
@@ -302,19 +343,4 @@ function verifyUpdates(
       if (written < 0 && owners.has(node)) written = i
     }
   }
-}
-
-function copyKernel(node: Node, target: Target): Kernel {
-  const { dtype } = node.type
-  const length = sizeOf(node.type.shape)
-  const from: Buffer = { name: 'from', dtype, length, access: 'read' }
-  const to: Buffer = { name: 'to', dtype, length, access: 'write' }
-  const b = new KernelBuilder()
-  const lanes = lanesOf(dtype, target)
-  const whole = Math.floor(length / lanes) * lanes
-  b.loop({ stop: whole, step: lanes, parallel: (target.threads ?? 1) > 1 }, (i) =>
-    b.store(to, i, b.load(from, i, lanes)),
-  )
-  b.loop({ start: whole, stop: length }, (i) => b.store(to, i, b.load(from, i)))
-  return b.finish('update', [from, to], 0)
 }

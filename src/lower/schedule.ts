@@ -6,7 +6,7 @@ import { byteSize } from '../base/dtype.js'
 import { type Access, isParallel, Pending } from '../kernel/barriers.js'
 import type { Kernel } from '../kernel/loop.js'
 import { touchedBytes } from '../kernel/traffic.js'
-import type { Slot } from './slot.js'
+import { type Slot, wholeOf } from './slot.js'
 import type { Target } from './target.js'
 
 export interface Least {
@@ -26,27 +26,55 @@ export interface Shares {
 
 export function schedule(
   kernels: readonly Kernel[],
-  launches: readonly { readonly kernel: number; readonly slots: readonly number[] }[],
+  launches: readonly ScheduledLaunch[],
   slots: readonly Slot[],
+  /** How often each loop is repeated. */
+  loops: readonly number[],
   target: Target,
   least: Least = leastShared,
 ): Shares[] {
   const alone = launches.map(() => ({ shared: false, wait: false }))
   if ((target.threads ?? 1) === 1) return alone
   const seconds = kernels.map((kernel) => (isParallel(kernel) ? secondsOf(kernel, target) : 0))
-  const all = launches.reduce((sum, { kernel }) => sum + seconds[kernel]!, 0)
+  const times = (launch: ScheduledLaunch) => (launch.loops ?? []).reduce((n, loop) => n * loops[loop]!, 1)
+  const all = launches.reduce((sum, launch) => sum + seconds[launch.kernel]! * times(launch), 0)
   if (all < least.program) return alone
+  const shared = launches.map(({ kernel }) => isParallel(kernels[kernel]!) && seconds[kernel]! >= least.kernel)
+  const wait = launches.map(() => false)
   const pending = new Pending<'arena' | number>()
-  return launches.map(({ kernel, slots: places }) => {
-    const shared = isParallel(kernels[kernel]!) && seconds[kernel]! >= least.kernel
-    const accesses = kernels[kernel]!.buffers.flatMap(({ access }, i): Access<'arena' | number>[] => {
-      const slot = slots[places[i]!]!
+  const visit = (i: number): void => {
+    const { kernel, slots: places } = launches[i]!
+    const accesses = kernels[kernel]!.buffers.map(({ access }, b): Access<'arena' | number> => {
+      // Of a part that moves, the whole.
+      const slot = wholeOf(slots, slots[places[b]!]!)
       const low = slot.kind === 'arena' ? slot.offset : 0
       const high = low + slot.length * byteSize[slot.dtype] - 1
-      return [{ of: slot.kind === 'arena' ? 'arena' : slot.input, low, high, write: access !== 'read', team: shared }]
+      return { of: slot.kind === 'arena' ? 'arena' : slot.input, low, high, write: access !== 'read', team: shared[i]! }
     })
-    return { shared, wait: pending.add(accesses) }
-  })
+    if (pending.add(accesses)) wait[i] = true
+  }
+  // A loop goes on from its end at its beginning: twice is as good as often.
+  const visitAll = (from: number, to: number, depth: number): void => {
+    for (let i = from; i < to; ) {
+      const loop = launches[i]!.loops?.[depth]
+      let end = i + 1
+      if (loop === undefined) visit(i)
+      else {
+        while (end < to && launches[end]!.loops?.[depth] === loop) end++
+        visitAll(i, end, depth + 1)
+        visitAll(i, end, depth + 1)
+      }
+      i = end
+    }
+  }
+  visitAll(0, launches.length, 0)
+  return launches.map((_, i) => ({ shared: shared[i]!, wait: wait[i]! }))
+}
+
+interface ScheduledLaunch {
+  readonly kernel: number
+  readonly slots: readonly number[]
+  readonly loops?: readonly number[]
 }
 
 /** A rough guess for one thread: a multiply-add a cycle, or memory as fast as a second-level cache. */

@@ -24,13 +24,38 @@ import type { Target } from './target.js'
 import { elementwise, flopsOf } from './values.js'
 
 /** What a kernel is called with: the memory of a node, or room that only it uses. */
-export type Argument =
-  | { readonly kind: 'node'; readonly node: Node }
-  | { readonly kind: 'scratch'; readonly dtype: DType; readonly length: number }
+export type Argument = { readonly kind: 'node'; readonly node: Node } | Scratch | Part
+
+export interface Scratch {
+  readonly kind: 'scratch'
+  readonly dtype: DType
+  readonly length: number
+  /** The loop that uses it, each iteration anew; undefined for room that is used once, or kept from iteration to iteration. */
+  readonly loop?: Loop
+}
+
+/** Elements of another memory, from `start` on; in a loop, iteration i's are i · `step` further, or (i mod 2) · `step`. */
+export interface Part {
+  readonly kind: 'part'
+  readonly of: Argument
+  readonly dtype: DType
+  readonly length: number
+  readonly start: number
+  readonly step?: { readonly loop: Loop; readonly by: number; readonly alternating: boolean }
+}
+
+/** Launches that are repeated; told apart by identity. */
+export interface Loop {
+  readonly count: number
+}
 
 export interface Lowered {
   readonly kernel: Kernel
   readonly arguments: readonly Argument[]
+  /** The loops that it stands in, the outermost first. */
+  readonly loops?: readonly Loop[]
+  /** Whether it may be joined with others: loops without scratch or a tile of their own. */
+  readonly plain?: boolean
 }
 
 export interface LowerContext {

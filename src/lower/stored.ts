@@ -51,6 +51,11 @@ export function chooseStored(graph: Graph): Set<Node> {
   const constants = new Set<Node>()
   for (const node of order) {
     const { category } = opInfo[node.op]
+    if (category === 'loop') {
+      // A loop runs over memory.
+      stored.add(node)
+      for (const operand of node.operands) stored.add(operand)
+    }
     if (category === 'copy' || category === 'reduce' || category === 'contract' || category === 'alone')
       stored.add(node)
     if (node.op === 'constant' || node.op === 'iota') constants.add(node)

@@ -34,6 +34,7 @@ type Elementwise = Exclude<
   | 'reduce'
   | 'contract'
   | 'convolution'
+  | 'scan'
   | 'fma'
 >
 

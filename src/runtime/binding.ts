@@ -5,8 +5,8 @@
  */
 import { byteSize, type TypedArray, viewOf } from '../base/dtype.js'
 import type { Storage } from '../base/storage.js'
-import type { Program } from '../emit/program.js'
-import type { Plan } from '../lower/plan.js'
+import type { Move, Program } from '../emit/program.js'
+import type { Plan, Slot } from '../lower/plan.js'
 import type { Heap } from './heap.js'
 
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64
@@ -15,11 +15,22 @@ const align = (bytes: number): number => Math.ceil(bytes / 64) * 64
 export const tableLength = (slots: number): number => 2 * slots + 1
 
 /** The plan as emitters take it: a pointer for each slot. */
-export const emittable = ({ kernels, launches, slots }: Plan): Program => ({
+export const emittable = ({ kernels, launches, slots, loops }: Plan): Program => ({
   kernels,
   pointers: slots.length,
   launches: launches.map(({ slots, ...launch }) => ({ ...launch, pointers: slots })),
+  loops,
+  moves: new Map(slots.map((_, i) => [i, movesOf(slots, i)])),
 })
+
+/** A part of a part moves with both. */
+function movesOf(slots: Plan['slots'], i: number): Move[] {
+  const slot = slots[i]!
+  if (slot.kind !== 'part') return []
+  const { step } = slot
+  const own = step ? [{ loop: step.loop, bytes: step.by * byteSize[slot.dtype], alternating: step.alternating }] : []
+  return [...own, ...movesOf(slots, slot.of)]
+}
 
 export class Binding {
   readonly plan: Plan
@@ -64,13 +75,22 @@ export class Binding {
     this.#storages.forEach((storage, i) => {
       if (storage) addressOf.set(i, pointers[next++]!)
     })
-    this.addresses = slots.map((slot, i) => {
+    const addresses: number[] = []
+    const strides: number[] = []
+    const addressAt = (slot: Slot, i: number): number => {
+      if (slot.kind === 'part') return addresses[slot.of]! + slot.start * byteSize[slot.dtype]
       if (slot.kind === 'outside') return addressOf.get(slot.input)!
       if (!moving.has(i)) return first + slot.offset
       own += steps * bytesOf(i)
       return own - steps * bytesOf(i)
+    }
+    slots.forEach((slot, i) => {
+      // What a slot is a part of stands before it.
+      strides[i] = slot.kind === 'part' ? strides[slot.of]! : moving.has(i) ? bytesOf(i) : 0
+      addresses[i] = addressAt(slot, i)
     })
-    this.strides = slots.map((_, i) => (moving.has(i) ? bytesOf(i) : 0))
+    this.addresses = addresses
+    this.strides = strides
     const { buffer } = heap.memory
     const view = (slot: number, step: number): TypedArray =>
       viewOf(slots[slot]!.dtype, buffer, this.addresses[slot]! + step * this.strides[slot]!, slots[slot]!.length)

@@ -2,7 +2,9 @@
  * @file The interpreter engine: the same kernels, in TypeScript, bit for bit. For tests and debugging.
  */
 import { allocate, type TypedArray } from '../base/dtype.js'
+import { type Step, stepsOf } from '../emit/program.js'
 import { compileInterpreter } from '../kernel/interpret.js'
+import type { Plan } from '../lower/plan.js'
 import { wasmTarget } from '../lower/target.js'
 import { type Engine, medianSeconds } from './engine.js'
 
@@ -12,9 +14,12 @@ export const interpreterEngine: Engine = {
   threads: () => 1,
   load(plan, storages) {
     const kernels = plan.kernels.map(compileInterpreter)
+    const steps = stepsOf({ launches: plan.launches.map((launch) => ({ ...launch, pointers: launch.slots })) })
     const prepare = (inputs: readonly (TypedArray | undefined)[]): TypedArray[] => {
       const memory = plan.slots.map((slot) =>
-        slot.kind === 'outside' ? storages[slot.input]!.takeHome() : allocate(slot.dtype, slot.length),
+        slot.kind === 'outside'
+          ? storages[slot.input]!.takeHome()
+          : allocate(slot.dtype, slot.kind === 'part' ? 0 : slot.length),
       )
       plan.inputs.forEach((slot, i) => {
         if (slot >= 0 && !storages[i]) memory[slot]!.set(inputs[i]! as Float32Array<ArrayBuffer>)
@@ -23,7 +28,16 @@ export const interpreterEngine: Engine = {
     }
     const run = (inputs: readonly (TypedArray | undefined)[], results: number): TypedArray[] => {
       const memory = prepare(inputs)
-      for (const { kernel, slots } of plan.launches) kernels[kernel]!(slots.map((slot) => memory[slot]!))
+      const at = plan.loops.map(() => 0)
+      const go = (steps: readonly Step[]): void => {
+        for (const step of steps) {
+          if (typeof step === 'number') {
+            const { kernel, slots } = plan.launches[step]!
+            kernels[kernel]!(slots.map((slot) => placeOf(plan, memory, slot, at)))
+          } else for (at[step.loop] = 0; at[step.loop]! < plan.loops[step.loop]!; at[step.loop]!++) go(step.steps)
+        }
+      }
+      go(steps)
       return plan.outputs.slice(0, results).map((slot) => memory[slot]!.slice() as TypedArray)
     }
     return {
@@ -33,7 +47,7 @@ export const interpreterEngine: Engine = {
         const saved = storages.map((storage) => storage?.read())
         const memory = prepare(inputs)
         const seconds = plan.launches.map(({ kernel, slots }) =>
-          medianSeconds(() => kernels[kernel]!(slots.map((slot) => memory[slot]!))),
+          medianSeconds(() => kernels[kernel]!(slots.map((slot) => placeOf(plan, memory, slot, [])))),
         )
         storages.forEach((storage, i) => {
           storage?.write(saved[i]!)
@@ -42,4 +56,14 @@ export const interpreterEngine: Engine = {
       },
     }
   },
+}
+
+/** A slot's memory in these iterations of the loops; the first ones where they are not given. */
+function placeOf(plan: Plan, memory: readonly TypedArray[], index: number, at: readonly number[]): TypedArray {
+  const slot = plan.slots[index]!
+  if (slot.kind !== 'part') return memory[index]!
+  const { start, step, length } = slot
+  const i = step ? (at[step.loop] ?? 0) : 0
+  const first = start + (step ? (step.alternating ? i % 2 : i) * step.by : 0)
+  return placeOf(plan, memory, slot.of, at).subarray(first, first + length) as TypedArray
 }

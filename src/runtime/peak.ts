@@ -96,7 +96,7 @@ function planOf(kernels: readonly Kernel[]): Plan {
   })
   const all = slots.map((_, i) => i)
   const launches = kernels.map((_, kernel) => ({ kernel, slots: all }))
-  return { kernels, launches, slots, inputs: [], outputs: [], arenaBytes, liveBytes: arenaBytes }
+  return { kernels, launches, slots, loops: [], inputs: [], outputs: [], arenaBytes, liveBytes: arenaBytes }
 }
 
 /** Parts that could be done in any order, or at the same time. */

@@ -1,6 +1,6 @@
 /**
- * @file Random tensors from counter-based streams. A draw depends on the seed, the step, the path of module calls and
- * how many draws were made there before; never on threads, engines or what else was traced.
+ * @file Random tensors from counter-based streams. A draw depends on the seed, the step, the path of module calls, how
+ * many draws were made there before and the iteration of a scan; never on threads, engines or what else was traced.
  *
  * random.uniform([2, 3]) inside a compiled step gives new numbers at each call, the same in each run.
  */
@@ -10,6 +10,7 @@ import type { Node } from '../graph/node.js'
 import * as ops from '../graph/ops.js'
 import { hashString } from '../numerics/threefry.js'
 import { expectNumbers } from './arguments.js'
+import { loopIteration } from './loops.js'
 import { scopePath } from './scope.js'
 import { checkSeed, defaultSeed } from './seed.js'
 import { leaf, record, type Tensor } from './tensor.js'
@@ -41,7 +42,7 @@ export function bits<const S extends Shape>(shape: S): Tensor<S, 'uint32'> {
   const path = scopePath()
   const stream = (draw: number) => ops.constant(hashString(`${path}#${draw}`), 'uint32')
   const words = (key: Node, draw: number): Node => {
-    const counter = ops.iota('uint32', [sizeOf(shape)], 0)
+    const counter = countersOf(sizeOf(shape))
     const part = (i: number) => ops.reshape(ops.slice(key, [i], [i + 1]), [])
     return ops.reshape(ops.randomBits(part(0), part(1), counter, stream(draw)), shape)
   }
@@ -56,6 +57,13 @@ export function bits<const S extends Shape>(shape: S): Tensor<S, 'uint32'> {
     return key
   })
   return record([], () => words(now, draw))
+}
+
+/** In the body of a scan those of the iteration: as if the words of all iterations were drawn at once, before it. */
+function countersOf(count: number): Node {
+  const counters = ops.iota('uint32', [count], 0)
+  const iteration = loopIteration()
+  return iteration ? ops.add(counters, ops.multiply(iteration, ops.constant(count, 'uint32'))) : counters
 }
 
 const constantPair = (a: number, b: number): Node =>

@@ -9,6 +9,7 @@ import type { Node } from '../graph/node.js'
 import type { Direction, ReduceKind } from '../graph/op.js'
 import * as ops from '../graph/ops.js'
 import { expectNumber, expectNumbers, expectOperand, expectTensor } from './arguments.js'
+import { insideLoop } from './loops.js'
 import { matmul } from './matmul.js'
 import {
   argsort,
@@ -412,7 +413,7 @@ export function record<S extends Shape = any, D extends DType = any>(
   if (!trace) {
     const depth = 1 + nodes.reduce((most, operand) => Math.max(most, depths.get(operand) ?? 0), 0)
     depths.set(node, depth)
-    if (depth > longestChain && !isRecording) TensorValue.evaluate([result])
+    if (depth > longestChain && !isRecording && !insideLoop()) TensorValue.evaluate([result])
   }
   return result
 }

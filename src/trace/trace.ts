@@ -7,6 +7,7 @@ import { TraceError } from '../base/errors.js'
 import type { Shape } from '../base/shape.js'
 import type { Storage } from '../base/storage.js'
 import { type Graph, input, type Node, NodeTable, withTable } from '../graph/node.js'
+import { insideLoop, usesLoop } from './loops.js'
 
 /** What of a Variable a trace needs; the class stands in variable.ts. */
 export interface VariableLike {
@@ -52,6 +53,8 @@ export class Trace {
   readonly draws = new Map<string, number>()
   /** Set by a module that behaves otherwise in training, when the trace does not say which it is. */
   undecided: string | undefined
+  /** Whether a body of a scan was traced. */
+  hasLoops = false
   readonly #inputs: Node[] = []
   readonly #bindings: Binding[] = []
   readonly #captured = new Map<Node, Node>()
@@ -73,6 +76,14 @@ export class Trace {
   }
 
   assignVariable(variable: VariableLike, value: Node): void {
+    if (insideLoop() && usesLoop([value]))
+      throw new TraceError(
+        'scan',
+        'a Variable was assigned in the body, where it would have to change in each iteration',
+        {
+          hint: 'Make it a carry, and assign what comes out after the scan.',
+        },
+      )
     this.#entry(variable).now = value
   }
 
@@ -119,6 +130,10 @@ export class Trace {
       this.#closed = true
     }
     const updates = [...this.#variables].filter(([, entry]) => entry.now !== entry.read)
+    if (this.hasLoops && usesLoop([...results, ...updates.map(([, entry]) => entry.now)]))
+      throw new TraceError('scan', 'a tensor made in the body was used after it', {
+        hint: 'Only what the body returns, as a carry or as a result, is there after the scan.',
+      })
     return {
       graph: { inputs: this.#inputs, outputs: [...results, ...updates.map(([, entry]) => entry.now)] },
       bindings: this.#bindings,

@@ -124,8 +124,8 @@ export class TensorValue<out S extends Shape = any, out D extends DType = any> {
       const roots = pending.map((tensor) => tensor.#node)
       const inputs = topological(roots).filter((node) => node.op === 'input')
       if (!inputs.every((leaf) => leafData.has(leaf)))
-        throw new TraceError('tensor', 'has no value while a function is mapped over samples', {
-          hint: 'Return it from the function given to vmap, and read the result.',
+        throw new TraceError('tensor', 'has no value while a function is mapped over samples or scanned', {
+          hint: 'Return it from the function given to vmap or scan, and read the result.',
         })
       const values = evaluator!(
         { inputs, outputs: roots },

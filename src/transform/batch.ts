@@ -7,6 +7,7 @@
  */
 import type { Shape } from '../base/shape.js'
 import { sizeOf } from '../base/shape.js'
+import { bodyOf, substitute } from '../graph/body.js'
 import { input, isOp, make, type Node, topological } from '../graph/node.js'
 import { CustomRule, type Op, type OpAttrs } from '../graph/op.js'
 import {
@@ -32,6 +33,7 @@ import {
   slice,
   transpose,
 } from '../graph/ops.js'
+import { loopOf } from '../graph/scan.js'
 import type { CustomBackward } from './vjp.js'
 
 export interface Batched {
@@ -174,6 +176,27 @@ const rules: { readonly [O in Op]: BatchRule<O> } = {
     const before = isBatched[0] ? 0 : lhs!.type.shape.length - lhsBatch.length - lhsContract.length
     return toFront(product, lhsBatch.length + before)
   },
+  // The loop of a batch: every carry has the axis, as it may have it after an iteration.
+  scan: ({ node, x, isBatched, size }) => {
+    const loop = loopOf(node)
+    const { inputs, outputs } = loop.body.graph
+    const [first, last] = [loop.carries.length, loop.carries.length + loop.slices.length]
+    const has = inputs.map((_, i) => i < first || isBatched[i]!)
+    const inside = inputs.map(({ type }, i) => input(type.dtype, has[i] ? [size, ...type.shape] : type.shape))
+    const known = new Map(inputs.flatMap((one, i) => (has[i] ? [[one, inside[i]!] as const] : [])))
+    const constant = new Map(inputs.flatMap((one, i) => (has[i] ? [] : [[one, inside[i]!] as const])))
+    const all = batched(substitute(outputs, constant), known, size)
+    const body = bodyOf(
+      inside,
+      all.map((one) => (one.isBatched ? one.node : stretched(one.node, size))),
+    )
+    const operands = x.map((operand, i) => {
+      if (i >= first && i < last && has[i]) return swapped(operand)
+      return i < first && !isBatched[i] ? stretched(operand, size) : operand
+    })
+    const result = make('scan', operands, { ...node.attrs, body })
+    return node.attrs.result < first ? result : swapped(result)
+  },
   convolution: ({ node, x, isBatched, all, attrs, size }) => {
     const { order: _, ...rest } = attrs
     const shape = [size, ...node.type.shape]
@@ -244,3 +267,6 @@ function batchedRule(
     })
   })
 }
+
+/** The first two axes in each other's place. */
+const swapped = (x: Node): Node => transpose(x, [1, 0, ...x.type.shape.slice(2).map((_, i) => i + 2)])

@@ -9,7 +9,9 @@ import { DtypeError, ShapeError } from '../base/errors.js'
 import { formatShape, sameShape } from '../base/shape.js'
 import { type Node, topological } from '../graph/node.js'
 import { add, fullLike } from '../graph/ops.js'
+import { loopOf, loopsAmong } from '../graph/scan.js'
 import { formatType } from '../graph/types.js'
+import { loopGradient } from './scan-gradient.js'
 import { type VjpContext, vjp } from './vjp.js'
 
 /**
@@ -25,22 +27,51 @@ export function gradients(output: Node, wrt: readonly Node[], cotangent?: Node):
       `the cotangent is ${formatType(seed.type)}, the output ${formatType(output.type)}; they must be equal`,
     )
 
-  const order = topological([output])
+  return pullback([output], [seed], wrt).map((gradient, i) => gradient ?? fullLike(wrt[i]!, 0))
+}
+
+/** Of Σ ⟨cotangent, output⟩ the derivative by each of `wrt`; undefined where nothing flows. Outputs without a cotangent do not count. */
+export function pullback(
+  outputs: readonly Node[],
+  seeds: readonly (Node | undefined)[],
+  wrt: readonly Node[],
+): (Node | undefined)[] {
+  const order = topological(outputs)
   const leads = leadingTo(order, wrt)
-  const cotangents = new Map<Node, Node>([[output, seed]])
+  const loops = loopsAmong(order)
+  const cotangents = new Map<Node, Node>()
+  const flow = (node: Node, g: Node | undefined): void => {
+    if (!g || !leads.has(node)) return
+    const known = cotangents.get(node)
+    cotangents.set(node, known ? add(known, g) : g)
+  }
+  outputs.forEach((output, i) => {
+    flow(output, seeds[i])
+  })
   for (let i = order.length - 1; i >= 0; i--) {
     const y = order[i]!
+    const loop = loops.get(y)
+    if (loop) {
+      // Whoever uses a result comes after the first of them.
+      const given = new Map(
+        loop.flatMap((one) => (cotangents.has(one) ? [[one.attrs.result, cotangents.get(one)!] as const] : [])),
+      )
+      if (y !== loop[0] || given.size === 0) continue
+      const wanted = y.operands.map((operand) => leads.has(operand))
+      const flows = loopGradient(loopOf(loop[0]), given, wanted, pullback)
+      y.operands.forEach((operand, k) => {
+        flow(operand, flows[k])
+      })
+      continue
+    }
     const g = cotangents.get(y)
     if (!g || !leads.has(y)) continue
     const flows = applyRule(y, g)
     y.operands.forEach((operand, k) => {
-      const flow = flows[k]
-      if (!flow || !leads.has(operand)) return
-      const known = cotangents.get(operand)
-      cotangents.set(operand, known ? add(known, flow) : flow)
+      flow(operand, flows[k])
     })
   }
-  return wrt.map((node) => (leads.has(node) && cotangents.get(node)) || fullLike(node, 0))
+  return wrt.map((node) => cotangents.get(node))
 }
 
 /** The rule of y's op; the correlation between op and attributes is one that only the table knows. */

@@ -4,11 +4,13 @@
  *
  * add(multiply(a, b), c) → fma(a, b, c)
  */
+import { eachBody } from '../graph/body.js'
 import { type Graph, isOp, make, type Node, NodeTable, topological, withTable } from '../graph/node.js'
 import { broadcast, constant, negate } from '../graph/ops.js'
 import { consumerCounts } from './rewrite.js'
 
 export function formFma(graph: Graph): Graph {
+  const inBody = eachBody(formFma)
   const order = topological(graph.outputs)
   const counts = consumerCounts(order, graph.outputs)
   const done = new Map<Node, Node>()
@@ -37,7 +39,7 @@ export function formFma(graph: Graph): Graph {
         make(
           node.op,
           node.operands.map((operand) => done.get(operand)!),
-          node.attrs,
+          isOp(node, 'scan') ? { ...node.attrs, body: inBody(node.attrs.body) } : node.attrs,
         )
       done.set(node, isOp(node, 'input') ? node : (formed(node) ?? plain()))
     }

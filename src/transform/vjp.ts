@@ -127,6 +127,7 @@ export const vjp: { readonly [O in Op]: VjpRule<O> } = {
     contractOperand(g, rhs!, lhs!, attrs, 'rhs'),
   ],
   convolution: ({ x: [x, w], attrs, g }) => convolutionOperands(g, x!, w!, attrs),
+  scan: nothing, // all results of a loop at once, by a loop that goes back: scan-gradient.ts
 }
 
 const scale = (x: Node, factor: number): Node => multiply(x, fullLike(x, factor))

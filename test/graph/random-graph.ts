@@ -4,6 +4,7 @@
  */
 import { allocate, type DType, type FloatDType, roundTo, type TypedArray } from '../../src/base/dtype.js'
 import { type Shape, sizeOf } from '../../src/base/shape.js'
+import { Body } from '../../src/graph/body.js'
 import { type Graph, input, isOp, make, type Node, NodeTable, topological, withTable } from '../../src/graph/node.js'
 import { CustomRule, type Direction, type Op, opInfo, type ReduceKind } from '../../src/graph/op.js'
 import {
@@ -35,6 +36,9 @@ import {
   unary,
   windows,
 } from '../../src/graph/ops.js'
+
+import { closeLoop, scan } from '../../src/graph/scan.js'
+import { hoisted } from '../../src/transform/hoist.js'
 
 export interface RandomGraphOptions {
   /** How many nodes to add to the inputs; some become several. */
@@ -81,6 +85,7 @@ const weights: { readonly [O in Op]?: number } = {
   cumulativeSum: 2,
   argsort: 2,
   barrier: 2,
+  scan: 2,
 }
 const anyRule = new CustomRule(() => [])
 const directions: readonly Direction[] = ['equal', 'notEqual', 'less', 'lessEqual', 'greater', 'greaterEqual']
@@ -94,6 +99,7 @@ class Builder {
   readonly #inputs: Node[] = []
   readonly #values: TypedArray[] = []
   readonly #withSpecials: boolean
+  #depth = 0
 
   constructor(random: () => number, options: RandomGraphOptions) {
     this.#random = random
@@ -268,6 +274,40 @@ class Builder {
       return axes.length === 0 || sizeOf(y.type.shape) > 2 * this.#maximumSize ? undefined : y
     },
     convolution: () => this.convolution(),
+    scan: () => this.scan(),
+  }
+
+  /** A loop over what these ops make of carries, slices, and tensors from outside. */
+  scan(): Node | undefined {
+    if (this.#depth > 1) return undefined
+    const outside = this.#pool.splice(0)
+    const length = this.choose([0, 1, 1, 2, 3, 3, 4, 5])
+    const scannable = outside.filter((node) => node.type.shape[0] === length)
+    const slices = length > 0 && scannable.length > 0 && this.chance(0.7) ? [this.recent(scannable)] : []
+    const carries = slices.length === 0 || this.chance(0.8) ? [this.recent(outside)] : []
+    if (this.chance(0.3)) carries.push(this.recent(outside))
+    if (slices.length === 0 || this.chance(0.3)) {
+      slices.push(this.leaf(this.anyDtype(), [length, ...this.shape().slice(0, 2)]))
+      this.#pool.length = 0
+    }
+    const like = ({ type }: Node, shape = type.shape) => input(type.dtype, shape)
+    const given = [...carries.map((node) => like(node)), ...slices.map((node) => like(node, node.type.shape.slice(1)))]
+    this.#pool.push(...given, this.choose(outside))
+    this.#depth++
+    const ops = Object.keys(opInfo) as Op[]
+    for (let i = this.below(8); i > 0; i--) {
+      const node = this.#generate[this.choose(ops)]()
+      if (node && sizeOf(node.type.shape) <= 4 * this.#maximumSize) this.#pool.push(node)
+    }
+    const next = carries.map(({ type }) => this.tensor(type.dtype, type.shape))
+    const results = Array.from({ length: 1 + this.below(3) }, () => this.recent(this.#pool))
+    this.#depth--
+    const made = this.#pool.splice(0)
+    this.#pool.push(...outside, ...made.filter((node) => node.op === 'input' && this.#inputs.includes(node)))
+    const loop = closeLoop(given, [...next, ...results], { carries, slices, length, reverse: this.chance(0.4) })
+    const all = scan(this.chance(0.5) ? hoisted(loop) : loop)
+    for (const node of all) if (this.chance(0.3)) this.#pool.push(node)
+    return this.choose(all)
   }
 
   convolution(): Node {
@@ -479,7 +519,7 @@ function broadcasts(from: Shape, to: Shape): boolean {
   return offset >= 0 && from.every((n, i) => n === 1 || n === to[i + offset])
 }
 
-/** The program as source text: paste it after `import { input, make } from '../../src/graph/node.js'`. */
+/** The program as source text: paste it after imports of `input`, `make` from graph/node.js and `Body` from graph/body.js. */
 export function reproducer(graph: Graph, inputs: readonly TypedArray[] = []): string {
   const names = new Map<Node, string>()
   const lines = topological([...graph.inputs, ...graph.outputs]).map((node, i) => {
@@ -500,6 +540,8 @@ function literal(value: unknown): string {
   if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value)
   if (typeof value === 'string') return `'${value}'`
   if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`
+  if (typeof value === 'boolean') return String(value)
+  if (value instanceof Body) return `new Body((() => {\n${reproducer(value.graph)}\nreturn graph\n})())`
   return `{ ${Object.entries(value as object)
     .map(([key, item]) => `${key}: ${literal(item)}`)
     .join(', ')} }`

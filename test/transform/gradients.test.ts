@@ -42,6 +42,7 @@ import {
   unary,
   windows,
 } from '../../src/graph/ops.js'
+import { closeLoop, scan } from '../../src/graph/scan.js'
 import { verifyGraph } from '../../src/graph/verify.js'
 import { gradients } from '../../src/transform/differentiate.js'
 import type { CustomBackward } from '../../src/transform/vjp.js'
@@ -331,7 +332,76 @@ const cases: { readonly [O in Op]: readonly Case[] } = {
       [1, 2].map((dilation) => transposedCorrelation([1, 2, 4], [3, 2, 3], stride, dilation)),
     ),
   ],
+  scan: [
+    // h' = tanh(x W + h U + b), all h and the last
+    ...[false, true].map((reverse) =>
+      loop([[2, 3], [4, 2, 3], [3, 3], [3, 3], [3]], 1, 1, 4, reverse, ([h, x, w, u, b]) => {
+        const z = add(add(matmul(x!, w!), matmul(h!, u!)), broadcastTo(b!, [2, 3]))
+        const next = unary('tanh', z)
+        return [next, next]
+      }),
+    ),
+    // two carries that change places, what came in as a result, a factor that is neither product nor sum
+    loop([[3], [3], [3, 3], [3]], 2, 1, 3, false, ([a, b, x, w]) => [b!, add(multiply(a!, x!), multiply(w!, b!)), a!]),
+    // no carry, a product of slices alone, which leaves the loop
+    loop(
+      [
+        [3, 2, 2],
+        [2, 2],
+      ],
+      0,
+      1,
+      3,
+      true,
+      ([x, w]) => [unary('sin', matmul(unary('tanh', x!), w!))],
+    ),
+    // a slice of an invariant, a product of a carry and its own reduction
+    loop([[2], [5, 4]], 1, 0, 3, false, ([h, w]) => {
+      const part = slice(w!, [1, 1], [3, 3])
+      return [unary('tanh', matmul(reshape(h!, [1, 2]), part)), reduce('sum', w!, [0])].map((y, i) =>
+        i === 0 ? reshape(y, [2]) : multiply(y, broadcastTo(reduce('sum', h!, [0]), [4])),
+      )
+    }),
+    // a loop in a loop
+    loop([[2], [3, 2, 2]], 1, 1, 3, false, ([h, x]) => {
+      const inner = loop([[2], [2, 2]], 1, 1, 2, true, ([s, y]) => {
+        const next = unary('sin', add(multiply(s!, y!), s!))
+        return [next, unary('cos', next)]
+      })
+      return [unary('tanh', inner.f(h!, x!)), h!]
+    }),
+    loop([[2], [0, 2], [2]], 1, 1, 0, false, ([h, x, w]) => [multiply(add(h!, x!), w!), h!]),
+    loop([[2], [1, 2], [2]], 1, 1, 1, false, ([h, x, w]) => [multiply(add(h!, x!), w!), h!]),
+  ],
 }
+
+/** The sum of all that a loop gives, in parts of different weights. */
+function loop(
+  shapes: readonly Shape[],
+  carries: number,
+  slices: number,
+  length: number,
+  reverse: boolean,
+  body: (x: Node[]) => Node[],
+): Case {
+  return {
+    shapes,
+    f: (...given) => {
+      const x = given as Node[]
+      const inside = x
+        .slice(0, carries + slices)
+        .map(({ type }, i) => input('float64', i < carries ? type.shape : type.shape.slice(1)))
+      const outputs = body([...inside, ...x.slice(carries + slices)])
+      const operands = { carries: x.slice(0, carries), slices: x.slice(carries, carries + slices), length, reverse }
+      const results = scan(closeLoop(inside, outputs, operands))
+      const sums = results.map((node, i) => multiply(sumTo(unary('sin', node), []), constant(i + 1, 'float64')))
+      return add(x[0]!, broadcastTo(total(sums), x[0]!.type.shape))
+    },
+  }
+}
+
+const matmul = (a: Node, b: Node): Node =>
+  contract(a, b, { lhsBatch: [], rhsBatch: [], lhsContract: [1], rhsContract: [0] })
 
 /** A program over float64 inputs: run with other values than those it was drawn with. */
 function evaluateAt(outputs: readonly Node[], variables: readonly Node[], values: readonly Float64Array[]) {

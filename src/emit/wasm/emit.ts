@@ -10,7 +10,7 @@
  *
  * const module = new WebAssembly.Module(emitModule({ kernels: [kernel], launches: [{ kernel: 0, pointers: [0, 1] }] }))
  */
-import type { Program } from '../program.js'
+import { type Program, type Step, stepsOf } from '../program.js'
 import { Code } from './code.js'
 import {
   Bytes,
@@ -111,8 +111,12 @@ export function assemble(
 /** Addresses that several launches use are read once, as long as there are few. */
 const localAddresses = 64
 
-/** Pushes the addresses of a launch's buffers, read from the table in local 0. */
-function pointerReader(code: Code, launches: Program['launches']): (pointers: readonly number[]) => void {
+/** Pushes the addresses of a launch's buffers, read from the table in local 0, with what the loops around add. */
+function pointerReader(
+  code: Code,
+  { launches, moves }: Program,
+  iterations: ReadonlyMap<number, number>,
+): (pointers: readonly number[]) => void {
   const read = (pointer: number): void => {
     code.get(0)
     code.memory('i32.load', 2, 4 * pointer)
@@ -131,31 +135,74 @@ function pointerReader(code: Code, launches: Program['launches']): (pointers: re
       const local = locals.get(pointer)
       if (local === undefined) read(pointer)
       else code.get(local)
+      for (const { loop, bytes, alternating } of moves?.get(pointer) ?? []) {
+        code.get(iterations.get(loop)!)
+        if (alternating) {
+          code.i32(1)
+          code.instruction('i32.and')
+        }
+        code.i32(bytes)
+        code.instruction('i32.mul')
+        code.instruction('i32.add')
+      }
     }
   }
 }
 
-function emitRun({ launches, pointers: count }: Program, team: ReadonlySet<number>, imports: number): Code {
+/** All launches in order, loops as loops; `one` emits a launch, given what pushes its addresses. */
+function emitSteps(
+  code: Code,
+  program: Program,
+  one: (launch: Program['launches'][number], push: (pointers: readonly number[]) => void) => void,
+): void {
+  const iterations = new Map((program.loops ?? []).map((_, loop) => [loop, code.allocate('i32')]))
+  const push = pointerReader(code, program, iterations)
+  const emit = (steps: readonly Step[]): void => {
+    for (const step of steps) {
+      if (typeof step === 'number') {
+        one(program.launches[step]!, push)
+        continue
+      }
+      const iteration = iterations.get(step.loop)!
+      code.i32(0)
+      code.set(iteration)
+      code.open('loop')
+      emit(step.steps)
+      code.get(iteration)
+      code.i32(1)
+      code.instruction('i32.add')
+      code.tee(iteration)
+      code.i32(program.loops![step.loop]!)
+      code.instruction('i32.lt_u')
+      code.branchIf(0)
+      code.end()
+    }
+  }
+  emit(stepsOf(program))
+}
+
+function emitRun(program: Program, team: ReadonlySet<number>, imports: number): Code {
+  const count = program.pointers
   const code = new Code(1)
   const left = readSteps(code, count)
   code.open('loop')
-  const push = pointerReader(code, launches)
-  for (const { kernel, pointers } of launches) {
+  emitSteps(code, program, ({ kernel, pointers }, push) => {
     push(pointers)
     if (team.has(kernel)) {
       code.i32(0)
       code.i32(1)
     }
     code.call(imports + kernel)
-  }
+  })
   emitNext(code, left, () => emitMove(code, count))
   code.end()
   return code
 }
 
 /** What each thread runs: its part of what is shared, the first one also what is not. None leaves before all are done. */
-function emitShare({ launches, pointers: count }: Program, team: ReadonlySet<number>, imports: number): Code {
+function emitShare(program: Program, team: ReadonlySet<number>, imports: number): Code {
   const [thread, threads] = [1, 2]
+  const count = program.pointers
   const code = new Code(3)
   const onFirst = (f: () => void) => {
     code.get(thread)
@@ -166,8 +213,7 @@ function emitShare({ launches, pointers: count }: Program, team: ReadonlySet<num
   }
   const left = readSteps(code, count)
   code.open('loop')
-  const push = pointerReader(code, launches)
-  for (const { kernel, pointers, shared, wait } of launches) {
+  emitSteps(code, program, ({ kernel, pointers, shared, wait }, push) => {
     if (wait) emitWait(code, threads, waitFunction)
     const call = () => {
       push(pointers)
@@ -182,7 +228,7 @@ function emitShare({ launches, pointers: count }: Program, team: ReadonlySet<num
     }
     if (shared) call()
     else onFirst(call)
-  }
+  })
   emitWait(code, threads, waitFunction)
   emitNext(code, left, () => {
     onFirst(() => emitMove(code, count))

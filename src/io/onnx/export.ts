@@ -8,13 +8,14 @@ import { DtypeError, ShapeError, ValueError } from '../../base/errors.js'
 import { formatShape, type Shape } from '../../base/shape.js'
 import { flatten } from '../../base/tree.js'
 import { gradusVersion } from '../../base/version.js'
-import { topological } from '../../graph/node.js'
+import { topological, withTable } from '../../graph/node.js'
 import { checkOptions } from '../../nn/checks.js'
 import { type AnyFunction, isModule, state } from '../../nn/module.js'
 import { Tensor } from '../../trace/tensor.js'
 import { Trace, type Traced } from '../../trace/trace.js'
 import { leafValues, TensorValue } from '../../trace/value.js'
 import type { Variable } from '../../trace/variable.js'
+import { unrollLoops } from '../../transform/unroll.js'
 import { writeFile } from '../files.js'
 import { printRows } from './print-ops.js'
 import { Printer } from './printer.js'
@@ -102,7 +103,9 @@ function traceOnce(net: AnyFunction, inputs: readonly Named[]): Result {
     throw new ValueError('exportOnnx', 'the network changes variables in inference', {
       hint: 'A model in a file has no state, and draws no random numbers: pass these in and out.',
     })
-  return { traced, paths }
+  // Loops are written out: ONNX has loops, but few runtimes are quick at them.
+  const graph = withTable(trace.table, () => unrollLoops(traced.graph))
+  return { traced: { ...traced, graph }, paths }
 }
 
 function graphOf(net: AnyFunction, options: OnnxExportOptions): GraphMessage {

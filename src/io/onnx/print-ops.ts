@@ -240,6 +240,9 @@ export const printRows: { readonly [O in Op]: Row<O> } = {
 
   reduce: (p, node) => unpooled(p, node) ?? printReduce(p, node, false)!,
   contract: (p, node) => printContract(p, node),
+  scan: () => {
+    throw new ValueError('exportOnnx', 'a loop has not been written out')
+  },
   convolution: (p, node) => printConvolution(p, node, undefined),
 }
 

@@ -1,0 +1,124 @@
+/**
+ * @file Residuals: what the loop back needs of each iteration of a loop. In: a loop, and nodes in terms of its body and of
+ * further leaves (cotangents). Out: those leaves of theirs that the body must stack, and where each is found outside.
+ *
+ * Stacked is what is dear (a product, a reduction, an exponential) and what else the body has; what is one cheap step away
+ * from that, views, and what only derivatives compute is computed again. A carry or scanned input is there as it is.
+ */
+import { below, bodyOf, dependents } from '../graph/body.js'
+import { type Node, topological } from '../graph/node.js'
+import { isElementwise, type Op, opInfo } from '../graph/op.js'
+import { type Loop, scanResult } from '../graph/scan.js'
+
+/** A node of the body, and the stacked values, or the same value in each iteration, outside. */
+export interface Source {
+  readonly inside: Node
+  readonly outside: Node
+}
+
+export class Residuals {
+  readonly #invariants: ReadonlyMap<Node, Node>
+  readonly #stacked = new Map<Node, Node>()
+  readonly #back: ReadonlySet<Node>
+  readonly #varying: ReadonlySet<Node>
+
+  /** `roots`: whatever may be asked for. `leaves`: what they have besides the body's inputs. */
+  constructor(loop: Loop, roots: readonly Node[], leaves: readonly Node[]) {
+    const { inputs, outputs } = loop.body.graph
+    const [first, last] = [loop.carries.length, loop.carries.length + loop.slices.length]
+    this.#invariants = new Map(loop.invariants.map((node, i) => [inputs[last + i]!, node]))
+    loop.slices.forEach((node, i) => {
+      this.#stacked.set(inputs[first + i]!, node)
+    })
+    const order = topological([...outputs, ...roots])
+    this.#back = dependents(order, leaves)
+    this.#varying = dependents(order, inputs.slice(0, last))
+
+    const body = new Set(topological(outputs))
+    const wanted = new Set<Node>()
+    const free = new Set<Node>([...inputs])
+    const want = (from: Node): void => {
+      // Depth is that of one iteration's expressions between residuals.
+      if (!this.#varying.has(from) || this.#stacked.has(from) || wanted.has(from)) return
+      if (free.has(from) || (body.has(from) && !isPlainView(from))) wanted.add(from)
+      else for (const operand of from.operands) want(operand)
+    }
+    for (const node of topological(roots))
+      if (this.#back.has(node)) for (const operand of node.operands) if (!this.#back.has(operand)) want(operand)
+    for (const root of roots) if (!this.#back.has(root)) want(root)
+
+    // One cheap step away from what is there.
+    const isThere = (node: Node): boolean => {
+      while (isPlainView(node)) node = node.operands[0]!
+      return !this.#varying.has(node) || wanted.has(node) || this.#stacked.has(node) || free.has(node)
+    }
+    for (const node of [...wanted]) {
+      if (!isElementwise(node.op) || dear.has(node.op) || free.has(node) || !node.operands.every(isThere)) continue
+      wanted.delete(node)
+      for (const operand of node.operands) want(operand)
+    }
+
+    const residuals = [...wanted]
+    const results = [...outputs]
+    const at = residuals.map((node) => {
+      const known = results.indexOf(node, first)
+      return known >= 0 ? known : results.push(node) - 1
+    })
+    const more: Loop = results.length > outputs.length ? { ...loop, body: bodyOf(inputs, results) } : loop
+    residuals.forEach((node, i) => {
+      this.#stacked.set(node, scanResult(more, at[i]!))
+    })
+  }
+
+  /** The values of a node in all iterations, where they are there. */
+  stackOf(node: Node): Node | undefined {
+    return this.#stacked.get(node)
+  }
+
+  /** Whether a node is the same in each iteration. */
+  isInvariant(node: Node): boolean {
+    return !this.#varying.has(node) && !this.#back.has(node)
+  }
+
+  get invariants(): ReadonlyMap<Node, Node> {
+    return this.#invariants
+  }
+
+  /** What the nodes need of the iterations and of the invariants. */
+  sourcesOf(roots: readonly Node[]): { slices: Source[]; invariants: Source[] } {
+    const slices: Source[] = []
+    const invariants: Source[] = []
+    const seen = new Set<Node>()
+    const look = (node: Node): boolean => {
+      const stacked = this.#stacked.get(node)
+      const outside = stacked ?? this.#invariants.get(node)
+      if (!outside) return false
+      if (!seen.has(node)) (stacked ? slices : invariants).push({ inside: node, outside })
+      seen.add(node)
+      return true
+    }
+    below(roots, { has: look })
+    return { slices, invariants }
+  }
+}
+
+const dear: ReadonlySet<Op> = new Set<Op>([
+  'exp',
+  'log',
+  'expm1',
+  'log1p',
+  'tanh',
+  'erf',
+  'sin',
+  'cos',
+  'power',
+  'randomBits',
+  'divide',
+  'sqrt',
+])
+
+/** Other elements of its one operand, or the same in another order: nothing worth keeping. */
+export const isPlainView = (node: Node): boolean => {
+  const { category, arity } = opInfo[node.op]
+  return category === 'view' && arity === 1
+}
