@@ -5,7 +5,21 @@
 import type { DType, TypedArray } from '../../src/base/dtype.js'
 import type { Shape } from '../../src/base/shape.js'
 import type { Graph } from '../../src/graph/node.js'
-import { backpropagate, gather, initialize, loss, nn, optim, Tensor, tensor, variable } from '../../src/index.js'
+import {
+  backpropagate,
+  einsum,
+  gather,
+  initialize,
+  loss,
+  nn,
+  optim,
+  remat,
+  scatterAdd,
+  Tensor,
+  tensor,
+  variable,
+  vmap,
+} from '../../src/index.js'
 import type { Updates } from '../../src/lower/lower.js'
 import type { ModuleParts } from '../../src/nn/module.js'
 import type { OptimizerSpec } from '../../src/optim/optimizer.js'
@@ -288,5 +302,29 @@ export const trainings: readonly Training[] = [
     optimizer: optim.adam({ learningRate: 0.01 }),
     input: [2, 11],
     target: 11,
+  }),
+  training({
+    name: 'sorted, summed along, scattered, contracted by letters, one sample at a time, computed again, AdamW',
+    net: () =>
+      nn.module({ first: nn.linear(11, 37), head: nn.linear(37, 7) }, (m, x: Tensor) => {
+        const again = remat((x: Tensor) => m.first(x).tanh())
+        const y: Tensor = again(again(x).slice([0, 0], [9, 11]))
+        const along = y
+          .sort(0)
+          .cumsum(1)
+          .mul(0.1)
+          .add(y.sort(1, { descending: true }).cumsum(0, { exclusive: true }))
+        const rows = scatterAdd(along, y.argmax(1), y.topK(37, { largest: false }).values)
+        const alone = vmap((row: Tensor) => row.sub(row.mean()).mul(row.square().sum().sqrt()))(rows)
+        return m.head(
+          einsum('bi,ij,bj->bi', alone, einsum('bi,bj->ij', y, y).tanh(), y)
+            .mul(0.01)
+            .add(y),
+        )
+      }),
+    loss: loss.crossEntropy as never,
+    optimizer: optim.adamW({ learningRate: 0.01 }),
+    input: [9, 11],
+    target: 7,
   }),
 ]
