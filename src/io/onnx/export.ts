@@ -12,16 +12,17 @@ import { topological, withTable } from '../../graph/node.js'
 import { checkOptions } from '../../nn/checks.js'
 import { type AnyFunction, isModule, state } from '../../nn/module.js'
 import { Tensor } from '../../trace/tensor.js'
-import { Trace, type Traced } from '../../trace/trace.js'
+import { type Binding, Trace, type Traced } from '../../trace/trace.js'
 import { leafValues, TensorValue } from '../../trace/value.js'
 import type { Variable } from '../../trace/variable.js'
 import { unrollLoops } from '../../transform/unroll.js'
 import { writeFile } from '../files.js'
-import { printRows } from './print-ops.js'
+import { closeGraph, valueInfo } from './close.js'
+import { printNode } from './print-ops.js'
 import { Printer } from './printer.js'
-import { empty, encodeModel, type GraphMessage, type NodeMessage, type ValueInfo } from './proto.js'
-import { Family, formatSize, isFixed, type Size, traceBatches } from './sizes.js'
-import { elementTypes, writeTensor } from './tensors.js'
+import { empty, encodeModel, type GraphMessage } from './proto.js'
+import { Family, fixed, traceBatches } from './sizes.js'
+import { writeTensor } from './tensors.js'
 
 /** What an input is like: a tensor, or a shape (the batch axis first) and a dtype, float32 unless given. */
 export type OnnxInput = Tensor | { readonly shape: Shape; readonly dtype?: DType; readonly name?: string }
@@ -126,10 +127,17 @@ function graphOf(net: AnyFunction, options: OnnxExportOptions): GraphMessage {
   const given = traceOnce(net, inputs)
   const results = dynamic ? traceBatches.map((batch) => traceOnce(net, at(batch))) : [given]
   const family = new Family(
-    results.map(({ traced }) => traced),
+    results.map(({ traced }) => traced.graph),
     traceBatches,
   )
-  return printGraph(net, family, inputs, outputNames(given.paths, options), dynamic ? batched[0]!.name : undefined)
+  return printGraph(
+    net,
+    family,
+    results[0]!.traced.bindings,
+    inputs,
+    outputNames(given.paths, options),
+    dynamic ? batched[0]!.name : undefined,
+  )
 }
 
 function outputNames(paths: readonly string[], { outputNames: wanted }: OnnxExportOptions): string[] {
@@ -141,17 +149,18 @@ function outputNames(paths: readonly string[], { outputNames: wanted }: OnnxExpo
 function printGraph(
   net: AnyFunction,
   family: Family,
+  bindings: readonly Binding[],
   inputs: readonly Named[],
   outputs: readonly string[],
   batchInput: string | undefined,
 ): GraphMessage {
-  const { graph, bindings } = family.first
+  const graph = family.first
   const nodes = topological(graph.outputs)
   const paths = new Map<unknown, string>(isModule(net) ? [...state(net)].map(([path, v]) => [v, path]) : [])
   const names = [...inputs.map(({ name }) => name), ...outputs]
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   if (twice !== undefined) throw new ValueError('exportOnnx', `two inputs or outputs are named '${twice}'`)
-  const p = new Printer(family, nodes, new Set([...names, ...paths.values()]), batchInput)
+  const p = new Printer(family, printNode, new Set([...names, ...paths.values()]), batchInput)
   const needed = new Set(nodes)
   for (const [i, node] of graph.inputs.entries()) {
     const binding = bindings[i]!
@@ -167,57 +176,13 @@ function printGraph(
       p.define(node, p.initializer(writeTensor(name, dtype, shape, data)))
     }
   }
-  for (const node of nodes)
-    if (node.op !== 'input') p.define(node, (printRows[node.op] as (p: Printer, node: unknown) => string)(p, node))
-  for (const [i, name] of outputs.entries())
-    p.nodes.push({ ...empty('Node'), opType: 'Identity', name, input: [p.full(graph.outputs[i]!)], output: [name] })
-  const live = liveNodes(p.nodes, outputs)
-  const read = new Set(live.flatMap((node) => node.input))
-  return {
-    ...empty('Graph'),
-    name: 'gradus',
-    node: live,
-    initializer: [...p.initializers.values()].filter((tensor) => read.has(tensor.name!)),
-    input: inputs.map(({ name, dtype, shape }) =>
-      valueInfo(
-        name,
-        dtype,
-        shape.map((fixed, axis) =>
-          axis === 0 && batchInput !== undefined ? { batch: 1, fixed: 0 } : { batch: 0, fixed },
-        ),
-      ),
+  p.run()
+  const given = inputs.map(({ name, dtype, shape }) =>
+    valueInfo(
+      name,
+      dtype,
+      shape.map((n, axis) => (axis === 0 && batchInput !== undefined ? { batch: 1, fixed: 0 } : fixed(n))),
     ),
-    output: outputs.map((name, i) => valueInfo(name, graph.outputs[i]!.type.dtype, p.shape(graph.outputs[i]!))),
-  }
-}
-
-/** What some output needs, and names passed through instead of identities where a node of its own makes the output. */
-function liveNodes(nodes: readonly NodeMessage[], outputs: readonly string[]): NodeMessage[] {
-  const needed = new Set(outputs)
-  const live: NodeMessage[] = []
-  for (const node of [...nodes].reverse()) {
-    if (!node.output.some((name) => needed.has(name))) continue
-    live.push(node)
-    for (const name of node.input) needed.add(name)
-  }
-  live.reverse()
-  const renamed = new Map<string, string>()
-  const made = new Set(live.flatMap((node) => (node.opType === 'Identity' ? [] : node.output)))
-  for (const node of live)
-    if (node.opType === 'Identity' && made.has(node.input[0]!) && !renamed.has(node.input[0]!))
-      renamed.set(node.input[0]!, node.output[0]!)
-  const rename = (name: string) => renamed.get(name) ?? name
-  return live
-    .filter((node) => node.opType !== 'Identity' || renamed.get(node.input[0]!) !== node.output[0])
-    .map((node) => ({
-      ...node,
-      input: node.input.map(rename),
-      output: node.output.map(rename),
-      name: rename(node.name!),
-    }))
-}
-
-function valueInfo(name: string, dtype: DType, shape: readonly Size[]): ValueInfo {
-  const dim = shape.map((size) => (isFixed(size) ? { dimValue: size.fixed } : { dimParam: formatSize(size) }))
-  return { name, type: { tensorType: { elemType: elementTypes[dtype], shape: { dim } } } }
+  )
+  return closeGraph(p, 'gradus', given, outputs)
 }

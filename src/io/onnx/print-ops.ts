@@ -9,7 +9,7 @@ import { isOp, type Node } from '../../graph/node.js'
 import type { Direction, Op } from '../../graph/op.js'
 import { printContract, printConvolution, withBias } from './print-contract.js'
 import { printReduce, printWindows, unpooled } from './print-windows.js'
-import type { Attributes, Printer, Value } from './printer.js'
+import type { Attributes, Printer, PrintNode, Value } from './printer.js'
 import { broadcastSizes, fixed, isFixed, type Size, type Sizes, sameSize } from './sizes.js'
 
 type Row<O extends Op> = (p: Printer, node: Node<O>) => Value | string
@@ -56,7 +56,7 @@ const comparisons: { readonly [D in Direction]: string } = {
 /** Elements up to a size that is known only when the program runs. */
 const toTheEnd = 2 ** 31 - 1
 
-export const printRows: { readonly [O in Op]: Row<O> } = {
+const printRows: { readonly [O in Op]: Row<O> } = {
   input: () => {
     throw new ValueError('exportOnnx', 'an input is not bound')
   },
@@ -253,6 +253,9 @@ function clamped(p: Printer, numbers: Node, rows: Size): string {
     : p.cast(p.emit('Squeeze', [p.size({ ...rows, fixed: rows.fixed - 1 }), p.int64([0])]), 'int32')
   return p.emit('Clip', [p.full(numbers), p.scalar('int32', 0), last])
 }
+
+/** The row of a node's operation. */
+export const printNode: PrintNode = (p, node) => (printRows[node.op] as (p: Printer, node: unknown) => string)(p, node)
 
 function shifted(p: Printer, node: Node<'shiftLeft'> | Node<'shiftRight'>, direction: 'LEFT' | 'RIGHT'): Value {
   const by = scalar(p, 'uint32', node.attrs.by)

@@ -7,7 +7,7 @@
 import type { DType } from '../../base/dtype.js'
 import { allocate } from '../../base/dtype.js'
 import { ValueError } from '../../base/errors.js'
-import type { Node } from '../../graph/node.js'
+import { type Node, topological } from '../../graph/node.js'
 import { type Attribute, empty, type GraphMessage, type NodeMessage, type TensorMessage } from './proto.js'
 import { type Family, fixed, isFixed, isOne, type Size, type Sizes, sameSizes } from './sizes.js'
 import { elementTypes, INT64, writeInt64, writeTensor } from './tensors.js'
@@ -26,10 +26,16 @@ export type AttributeValue =
   | { graph: GraphMessage }
 export type Attributes = { readonly [name: string]: AttributeValue }
 
+/** Says what each node is: a row for each operation. */
+export type PrintNode = (p: Printer, node: Node) => Value | string
+
 export class Printer {
   readonly family: Family
   readonly nodes: NodeMessage[] = []
   readonly initializers = new Map<string, TensorMessage>()
+  /** Loops that are printed: each by one of its nodes, with the names of all its results. */
+  readonly loops: { readonly node: Node; readonly names: readonly string[] }[] = []
+  readonly #print: PrintNode
   readonly #taken: Set<string>
   readonly #values = new Map<Node, Value>()
   readonly #expanded = new Map<Node, string>()
@@ -38,12 +44,26 @@ export class Printer {
   /** The input whose first axis is the batch. */
   readonly #batchInput: string | undefined
 
-  constructor(family: Family, nodes: readonly Node[], taken: ReadonlySet<string>, batchInput: string | undefined) {
+  /** `taken`: names of the whole model, to which those made here are added. */
+  constructor(family: Family, print: PrintNode, taken: Set<string>, batchInput: string | undefined) {
     this.family = family
-    this.#taken = new Set(taken)
+    this.#print = print
+    this.#taken = taken
     this.#batchInput = batchInput
-    for (const node of nodes) for (const operand of node.operands) this.#uses.set(operand, this.uses(operand) + 1)
-    for (const node of family.first.graph.outputs) this.#uses.set(node, this.uses(node) + 1)
+    for (const node of topological(family.first.outputs))
+      for (const operand of node.operands) this.#uses.set(operand, this.uses(operand) + 1)
+    for (const node of family.first.outputs) this.#uses.set(node, this.uses(node) + 1)
+  }
+
+  /** A printer of a graph within this one, which sees this one's values by name. */
+  inner(family: Family): Printer {
+    return new Printer(family, this.#print, this.#taken, this.#batchInput)
+  }
+
+  /** Prints all nodes; inputs are defined already. */
+  run(): void {
+    for (const node of topological(this.family.first.outputs))
+      if (!this.#values.has(node)) this.define(node, this.#print(this, node))
   }
 
   /** How many operands and outputs a node is. */

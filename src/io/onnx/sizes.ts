@@ -5,8 +5,7 @@
  * At batches 1009, 1013 and 2029 a flattened axis is 8072, 8104 and 16232 long: { batch: 8, fixed: 0 }.
  */
 import { ValueError } from '../../base/errors.js'
-import { type Node, topological } from '../../graph/node.js'
-import type { Traced } from '../../trace/trace.js'
+import { type Graph, type Node, topological } from '../../graph/node.js'
 
 /** batch · (the number of samples) + fixed. */
 export interface Size {
@@ -54,23 +53,29 @@ export function product(sizes: Sizes): Size | undefined {
   return total
 }
 
-/** One network, traced at one or several batch sizes; nodes of the first trace stand for their twins in the others. */
+/** Attributes that are sizes or follow from them; others must be equal at all batch sizes. */
+const sized = ['shape', 'start', 'limit', 'value', 'low', 'high', 'interior', 'length', 'order', 'body', 'rule']
+const otherAttributes = (node: Node): string =>
+  JSON.stringify(node.attrs, (key, value) => (sized.includes(key) ? undefined : value))
+
+/** One graph, traced at one or several batch sizes; nodes of the first trace stand for their twins in the others. */
 export class Family {
-  readonly first: Traced
+  readonly first: Graph
   readonly #twins = new Map<Node, readonly Node[]>()
   readonly #batches: readonly number[]
 
-  constructor(traces: readonly Traced[], batches: readonly number[]) {
-    this.first = traces[0]!
+  constructor(graphs: readonly Graph[], batches: readonly number[]) {
+    this.first = graphs[0]!
     this.#batches = batches
     // Inputs that no output needs are bound as well.
-    const orders = traces.map(({ graph }) => topological([...graph.inputs, ...graph.outputs]))
+    const orders = graphs.map((graph) => topological([...graph.inputs, ...graph.outputs]))
     const places = orders.map((order) => new Map(order.map((node, i) => [node, i] as const)))
     for (const [i, node] of orders[0]!.entries()) {
       const twins = orders.map((order) => order[i])
       const alike = twins.every(
         (twin, t) =>
           twin?.op === node.op &&
+          (t === 0 || otherAttributes(twin) === otherAttributes(node)) &&
           twin.operands.length === node.operands.length &&
           twin.operands.every((operand, k) => places[t]!.get(operand) === places[0]!.get(node.operands[k]!)),
       )
@@ -111,6 +116,14 @@ export class Family {
         hint: 'Write { dynamicBatch: false } to export the network for the batch size of the input.',
       })
     return size.fixed
+  }
+
+  /** The family of a graph that a node has as an attribute. */
+  inner<N extends Node>(node: N, get: (node: N) => Graph): Family {
+    return new Family(
+      this.#twins.get(node)!.map((twin) => get(twin as N)),
+      this.#batches,
+    )
   }
 
   shape(node: Node): Sizes {
