@@ -51,7 +51,8 @@ export class Printer {
     this.#taken = taken
     this.#batchInput = batchInput
     for (const node of topological(family.first.outputs))
-      for (const operand of node.operands) this.#uses.set(operand, this.uses(operand) + 1)
+      for (const operand of isPassage(node) ? node.operands.slice(0, 1) : node.operands)
+        this.#uses.set(operand, this.uses(operand) + 1)
     for (const node of family.first.outputs) this.#uses.set(node, this.uses(node) + 1)
   }
 
@@ -217,6 +218,9 @@ export class Printer {
     return name
   }
 }
+
+/** What gives its first operand; the others matter to derivatives and to the order of execution only. */
+const isPassage = ({ op }: Node): boolean => op === 'custom' || op === 'barrier'
 
 const snake = (opType: string): string => opType.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase()
 
