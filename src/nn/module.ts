@@ -33,7 +33,8 @@ export interface ModuleParts<out C extends Children = Children> {
 }
 export type Module<C extends Children = Children, F extends AnyFunction = AnyFunction> = F & ModuleParts<C>
 
-const modules = new WeakSet<object>()
+/** Modules, and what each calls with its children. */
+const modules = new WeakMap<object, AnyFunction>()
 export const isModule = (value: unknown): value is Module => typeof value === 'function' && modules.has(value)
 
 /**
@@ -68,9 +69,12 @@ export function makeModule<C extends Children, P extends object>(
   const self: AnyFunction = (...inputs) => call(self as Module<C>, forward as AnyFunction, inputs)
   // `name` of a function is read-only, but may be redefined.
   Object.defineProperty(self, 'name', { value: nameOf({ description } as Module) })
-  modules.add(self)
+  modules.set(self, forward as AnyFunction)
   return Object.assign(self, { children, description, place }, properties) as unknown as Module<C> & P
 }
+
+/** What a module is besides its children: for modules made of others. */
+export const forwardOf = (module: Module): AnyFunction => modules.get(module)!
 
 /** The innermost module that is running. */
 let running: Module | undefined

@@ -70,16 +70,8 @@ function checked(flow: Tensor, input: Node, i: number): Node {
   return TensorValue.nodeOf(flow)
 }
 
-/**
- * f, whose derivative computes what f computed once more instead of keeping it: memory for what goes into f and what comes out,
- * not for what is between, at the cost of f's time. As torch.utils.checkpoint and jax.checkpoint. Values, gradients and random
- * draws are those of f, to the bit. f may use Variables and captured tensors, which get their gradients, and may return tensors
- * in arrays and objects, each of which is computed once more for itself.
- * `step.explain(args).liveBytes` says what is gained: in a chain of n equal blocks, each of which is a remat, about what one
- * block keeps, and n results, instead of n times what one block keeps. Chen et al. 2016, arXiv:1604.06174.
- * Example: const block = remat((x: Tensor) => mlp(norm(x)).add(x))
- */
-export function remat<A extends readonly unknown[], R>(f: (...inputs: A) => R): (...inputs: A) => R {
+/** f, computed once more for its derivatives instead of kept: what `remat` (nn/remat.ts) makes of functions. */
+export function rematFunction<A extends readonly unknown[], R>(f: (...inputs: A) => R): (...inputs: A) => R {
   if (typeof f !== 'function') throw new ArgumentError('remat', `is given ${describeValue(f)}, not a function`)
   return (...inputs) => {
     const { result, wrap } = rematerialized(() => withoutEvaluation(() => f(...inputs)))

@@ -4,6 +4,7 @@
  */
 import { checkDType, type DType, type TypedArray } from '../base/dtype.js'
 import { ShapeError, ValueError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
 import { formatShape, normalizeAxes, normalizeAxis, type Shape, sizeOf } from '../base/shape.js'
 import type { Node } from '../graph/node.js'
 import type { Direction, ReduceKind } from '../graph/op.js'
@@ -345,12 +346,18 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
     expectTensor('matmul', 'the other matrix', other)
     return record([this, other], matmul)
   }
-  /** int32 or uint32 class numbers → float32 rows with a 1 at that place, `classes` wide; out of range: all zeros. */
-  oneHot<N extends number>(classes: N): Tensor<readonly [...S, N], 'float32'> {
+  /** int32 or uint32 class numbers → rows with a 1 at that place, `classes` wide, float32 or as said; out of range: all zeros. */
+  oneHot<N extends number, E extends DType = 'float32'>(
+    classes: N,
+    options: { readonly dtype?: E } = {},
+  ): Tensor<readonly [...S, N], E> {
+    checkNames('oneHot', options, ['dtype'])
+    const dtype = options.dtype ?? 'float32'
+    checkDType('oneHot', dtype)
     return record([this], (x) => {
       const shape = [...x.type.shape, classes]
       const wanted = ops.broadcastTo(ops.reshape(ops.convert(x, 'int32'), [...x.type.shape, 1]), shape)
-      return ops.convert(ops.compare('equal', wanted, ops.iota('int32', shape, shape.length - 1)), 'float32')
+      return ops.convert(ops.compare('equal', wanted, ops.iota('int32', shape, shape.length - 1)), dtype)
     })
   }
 

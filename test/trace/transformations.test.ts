@@ -3,10 +3,14 @@
  */
 import { describe, expect, test } from 'vitest'
 import {
+  backpropagate,
   compile,
   customGradient,
   grad,
+  initialize,
   nn,
+  optim,
+  parameters,
   random,
   remat,
   stack,
@@ -177,6 +181,24 @@ describe('remat', () => {
         { random: new RandomGenerator(3), training: true },
       ).map(numbers)
     expect(run(remat)).toEqual(run(plain))
+  })
+  test('a module stays a module: names, values and training are those of what it wraps', () => {
+    const block = () => nn.residual(nn.sequential(nn.linear(4, 6), nn.tanh, nn.dropout(0.5), nn.linear(6, 4)))
+    const [a, b] = [nn.sequential(block(), block()), nn.sequential(remat(block()), remat(block()))]
+    expect([...parameters(b).keys()]).toEqual([...parameters(a).keys()])
+    const results = [a, b].map((net) => {
+      initialize(net, { seed: 5 })
+      const optimizer = optim.sgd({ learningRate: 0.1 }).init(net)
+      const options = { training: true, random: new RandomGenerator(7) }
+      const step = compile((x: Tensor) => {
+        const error = (net as (x: Tensor) => Tensor)(x).square().mean()
+        optimizer.update(backpropagate(error, net))
+        return error
+      }, options)
+      const losses = [0, 1, 2].map(() => numbers(step(values(3, 4)) as Tensor)[0]!)
+      return [...losses, ...[...parameters(net).values()].flatMap((one) => numbers(one.value as Tensor))]
+    })
+    expect(distance(results[1]!, results[0]!)).toBeLessThan(1e-6)
   })
   test('of modules, of trees, nested, and outside of steps', () => {
     const net = nn.sequential(nn.linear(6, 5), nn.tanh, nn.linear(5, 6))
