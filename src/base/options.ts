@@ -27,5 +27,13 @@ export function checkNames(operation: string, options: unknown, names: readonly 
     if (value !== undefined && !names.includes(name)) throw unknownOption(operation, name, names)
 }
 
+/** Throws for options that are no object; `example` is how they are written. */
+export function expectOptions(operation: string, options: unknown, example: string): void {
+  if (!isPlainOptions(options))
+    throw new ValueError(operation, `the options are ${describeValue(options)}, not an object`, {
+      hint: `Write ${example}.`,
+    })
+}
+
 export const isPlainOptions = (value: unknown): value is { readonly [name: string]: unknown } =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

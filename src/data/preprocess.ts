@@ -5,6 +5,7 @@
  *
  * const { preprocessing, train, validation, test, notes } = prepareTable(table, { target: 'species', seed: 1 })
  */
+import { expectOptions } from '../base/options.js'
 import { type Dataset, type Split, type SplitFractions, splitIndices } from './column.js'
 import { type DescribeOptions, type Description, describe } from './preprocess-describe.js'
 import { fitPreprocessing } from './preprocess-fit.js'
@@ -39,6 +40,7 @@ export interface Prepared extends Split<Dataset> {
 
 /** Describes, splits, fits and encodes; see `describe`, `splitIndices`, `fitPreprocessing`, `transform`. */
 export function prepareTable(table: Table, options: PrepareOptions): Prepared {
+  expectOptions('prepareTable', options, "prepareTable(table, { target: 'species', seed: 1 })")
   const description = describe(table, options)
   const labels = description.task === 'classification' ? labelsOf(table, description) : undefined
   const fractions = options.fractions ?? {

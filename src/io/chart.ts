@@ -4,8 +4,12 @@
  *
  * lineChart({ title: 'Loss', xLabel: 'epoch', yLabel: 'cross-entropy', series: [{ name: 'training', points: [[1, 0.4], [2, 0.3]] }] })
  */
+
 import { scaleBand, scaleLinear, scaleLog } from 'd3-scale'
 import { line as linePath } from 'd3-shape'
+import { describeValue } from '../base/describe.js'
+import { ValueError } from '../base/errors.js'
+import { expectOptions } from '../base/options.js'
 import { COLORS, escapeText, frame, round, shorten, textWidth } from './chart-frame.js'
 
 export type Point = readonly [x: number, y: number]
@@ -47,6 +51,13 @@ type Scale = ReturnType<typeof scaleLinear<number, number>> | ReturnType<typeof 
 
 /** Straight lines between points, axes with ticks, a legend beside the plot when there is more than one series. */
 export function lineChart(options: LineChartOptions): string {
+  expectOptions(
+    'lineChart',
+    options,
+    "lineChart({ title: 'Loss', xLabel: 'epoch', yLabel: 'loss', series: [{ name, points }] })",
+  )
+  if (!Array.isArray(options.series))
+    throw new ValueError('lineChart', `series is ${describeValue(options.series)}, not an array`)
   const { title, xLabel, yLabel, series, logX = false, logY = false, marks = [], width = 720, height = 400 } = options
   const drawable = ([x, y]: Point) => visible(x, logX) && visible(y, logY)
   const points = series.flatMap((s) => s.points.filter(drawable))
@@ -104,6 +115,9 @@ export function lineChart(options: LineChartOptions): string {
 
 /** Horizontal bars from zero, each with its name and its value, so that names of any length can be read. */
 export function barChart(options: BarChartOptions): string {
+  expectOptions('barChart', options, "barChart({ title: 'Importance', bars: [{ name, value }] })")
+  if (!Array.isArray(options.bars))
+    throw new ValueError('barChart', `bars is ${describeValue(options.bars)}, not an array`)
   const { title, xLabel = '', bars, width = 720 } = options
   const top = 52
   const height = options.height ?? top + 26 * Math.max(1, bars.length) + (xLabel ? 50 : 34)

@@ -2,9 +2,11 @@
  * @file Losses of log probabilities: negative log likelihood and Kullback-Leibler divergence. In: ln p, as logSoftmax gives
  * it, and classes or probabilities. Out: one number, or with `reduction: 'none'` one a sample.
  */
+
 import { ShapeError } from '../base/errors.js'
 import { formatShape, normalizeAxis, type Shape, sameShape } from '../base/shape.js'
 import type { DTypeOf } from '../nn/shapes.js'
+import { expectTensor } from '../trace/arguments.js'
 import { type Tensor, where } from '../trace/tensor.js'
 import { alongAxis, Labels } from './labels.js'
 import { checkTarget, type LossOptions, type Reduced, type Reduction, reduceLoss } from './reduction.js'
@@ -30,6 +32,8 @@ export function negativeLogLikelihood<O extends Tensor, R extends Reduction = 'm
   options: LikelihoodOptions<R> = {},
 ): Reduced<R, DTypeOf<O>> {
   const name = 'negativeLogLikelihood'
+  expectTensor(name, 'logProbabilities', logProbabilities)
+  expectTensor(name, 'target', target)
   const p: Tensor = logProbabilities
   const axis = normalizeAxis(name, options.axis ?? -1, p.rank)
   const samples = (p.shape as Shape).filter((_, i) => i !== axis)

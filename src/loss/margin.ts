@@ -2,9 +2,11 @@
  * @file Losses that are satisfied with a margin: hinge and triplets. Out: one number, or with `reduction: 'none'` one an element
  * or one a triplet.
  */
+
 import { ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, sameShape } from '../base/shape.js'
 import type { DTypeOf } from '../nn/shapes.js'
+import { expectTensor } from '../trace/arguments.js'
 import type { Tensor } from '../trace/tensor.js'
 import { checkTarget, type LossOptions, type Reduced, type Reduction, reduceLoss } from './reduction.js'
 import type { LikeOutput, Output } from './types.js'
@@ -52,6 +54,9 @@ export function tripletMargin<A extends Tensor, R extends Reduction = 'mean'>(
 ): Reduced<R, DTypeOf<A>> {
   const { margin = 1, epsilon = 1e-6 } = options
   if (!(margin >= 0)) throw new ValueError('tripletMargin', `the margin must be 0 or more, not ${margin}`)
+  expectTensor('tripletMargin', 'anchor', anchor)
+  expectTensor('tripletMargin', 'positives', positives)
+  expectTensor('tripletMargin', 'negatives', negatives)
   const a: Tensor = anchor
   for (const other of [positives, negatives])
     if (!sameShape(a.shape, other.shape) || a.rank === 0)

@@ -4,9 +4,11 @@
  *
  * nn.attention(queries, keys, values, { causal: true })
  */
+
 import { type DType, isFloat } from '../base/dtype.js'
 import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape } from '../base/shape.js'
+import { expectTensor } from '../trace/arguments.js'
 import { iota } from '../trace/creation.js'
 import { type Tensor, where } from '../trace/tensor.js'
 import { checkOptions, checkProbability } from './checks.js'
@@ -53,6 +55,9 @@ export function attention<Q extends Tensor, V extends Tensor>(
   checkOptions('nn.attention', options, ['causal', 'mask', 'scale', 'dropout'])
   const { causal = false, mask, dropout = 0 } = options
   checkProbability('nn.attention', dropout)
+  expectTensor('nn.attention', 'query', query)
+  expectTensor('nn.attention', 'key', key)
+  expectTensor('nn.attention', 'value', value)
   const { heads, groups } = checkShapes(query, key, value)
   const [queries, size] = (query.shape as Shape).slice(-2) as [number, number]
   const scale = options.scale ?? 1 / Math.sqrt(size)

@@ -4,10 +4,12 @@
  *
  * nn.sequential(nn.embedding(65, 128), nn.sinusoidalPositions(128)); nn.rotary(queries)
  */
+
 import type { FloatDType } from '../base/dtype.js'
 import { isFloat } from '../base/dtype.js'
 import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape } from '../base/shape.js'
+import { expectTensor } from '../trace/arguments.js'
 import { tensor } from '../trace/creation.js'
 import { concatenate } from '../trace/functions.js'
 import type { Tensor } from '../trace/tensor.js'
@@ -123,6 +125,7 @@ export interface RotaryOptions {
  * and keys [batch, heads, t, size of a head], say. Su et al. 2021, arXiv:2104.09864
  */
 export function rotary<X extends Tensor>(x: X, options: RotaryOptions = {}): Tensor<ShapeOf<X>, DTypeOf<X>> {
+  expectTensor('nn.rotary', 'x', x)
   checkOptions('nn.rotary', options, ['base', 'offset', 'pairs'])
   const { offset = 0, pairs = 'neighbours' } = options
   const base = checkBase('nn.rotary', options.base)

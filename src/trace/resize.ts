@@ -3,8 +3,10 @@
  *
  * interpolate(images, { scaleFactor: [2, 2], mode: 'linear' })   // [32, 8, 14, 14] → [32, 8, 28, 28]
  */
+
 import { allocate, type DType, isFloat } from '../base/dtype.js'
 import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
+import { expectOptions } from '../base/options.js'
 import { formatShape, type Shape } from '../base/shape.js'
 import { expectNumbers, expectTensor } from './arguments.js'
 import { gather } from './functions.js'
@@ -28,6 +30,7 @@ export interface InterpolateOptions {
  * alignCorners i · (n − 1) / (size − 1)), between its neighbours by distance. torch.nn.functional.interpolate
  */
 export function interpolate<D extends DType>(x: Tensor<Shape, D>, options: InterpolateOptions): Tensor<Shape, D> {
+  expectOptions('interpolate', options, 'interpolate(x, { scaleFactor: [2, 2] })')
   const { size, scaleFactor, mode = 'nearest', alignCorners } = options
   const given = size ?? scaleFactor
   if (!given || (size && scaleFactor))

@@ -7,7 +7,7 @@
  * console.log(found.suggestion); await writeFile('learning-rate.svg', found.chart())
  */
 import { ValueError } from '../base/errors.js'
-import { checkNames } from '../base/options.js'
+import { checkNames, expectOptions } from '../base/options.js'
 import { breath } from '../base/pace.js'
 import { batchSizeOf, permutation } from '../data/batches.js'
 import { sampleCount } from '../data/column.js'
@@ -91,6 +91,7 @@ export async function findLearningRate(
   data: DataSource,
   options: FindLearningRateOptions,
 ): Promise<FoundLearningRate> {
+  expectOptions('findLearningRate', options, 'findLearningRate(net, train, { loss: loss.crossEntropy })')
   const { loss, optimizer: spec = adam(), from = 1e-7, to = 10, steps = 100, batchSize = 32 } = options
   const { smoothing = 0.9, divergence = 4, signal } = options
   check(options)

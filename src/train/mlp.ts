@@ -4,7 +4,9 @@
  *
  * const net = mlp({ inputs: 13, outputs: 3, hidden: [32, 16], activation: 'relu', dropout: 0.1 })
  */
+
 import { FileError, nearest, ValueError } from '../base/errors.js'
+import { expectOptions } from '../base/options.js'
 import { formatShape } from '../base/shape.js'
 import * as nn from '../nn/index.js'
 import type { AnyFunction } from '../nn/module.js'
@@ -46,6 +48,7 @@ export interface MlpConfig extends Required<MlpOptions> {
 
 /** The network: [flatten,] then linear, activation, dropout for each hidden size, then linear. */
 export function mlp(options: MlpOptions): Net {
+  expectOptions('mlp', options, 'mlp({ inputs: 4, hidden: [64, 32], outputs: 3 })')
   const config = mlpConfig(options)
   if (config.members === 1) return oneMlp(config)
   return ensemble(Array.from({ length: config.members }, () => oneMlp(config)))

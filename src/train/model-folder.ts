@@ -5,7 +5,9 @@
  * await saveModel('runs/iris-001', { net, network, task: 'classification', preprocessing, history: history.epochs })
  * const model = await openModel('runs/iris-001'); await model.predict({ sepal_length: 5.1 })
  */
-import { FileError } from '../base/errors.js'
+import { describeValue } from '../base/describe.js'
+import { ArgumentError, FileError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
 import { gradusVersion } from '../base/version.js'
 import { parsePreprocessing, type Task } from '../data/preprocess-plan.js'
 import { makeFolder, readBytes, readText, writeFile } from '../io/files.js'
@@ -62,6 +64,11 @@ export async function openModel(
 export async function openModel(folder: string, options: { readonly task: 'regression' }): Promise<Model<number>>
 export async function openModel(folder: string): Promise<Model>
 export async function openModel(folder: string, options: { readonly task?: Task } = {}): Promise<Model<Prediction>> {
+  checkNames('openModel', options, ['task'])
+  if (typeof folder !== 'string')
+    throw new ArgumentError('openModel', `is given ${describeValue(folder)}, not a folder`, {
+      hint: 'Give the folder that training wrote, such as runs/iris-001.',
+    })
   const path = join(folder, modelFiles.description)
   const text = await readText(path).catch((cause: FileError) => {
     throw new FileError('openModel', `${folder} is no model folder: ${cause.message}`, {

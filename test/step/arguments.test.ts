@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import {
   arange,
+  barChart,
   batches,
   compile,
   concatenate,
@@ -16,12 +17,16 @@ import {
   gather,
   grad,
   iota,
+  lineChart,
   loss,
   metrics,
+  mlp,
   nn,
+  openModel,
   optim,
   parameters,
   parseCsv,
+  prepareTable,
   random,
   save,
   stack,
@@ -114,7 +119,19 @@ const wrong: readonly (readonly [string, () => unknown, RegExp])[] = [
   ['shape', () => nn.parameter(any(3)), /^nn.parameter: the shape is the number 3, .*Write \[3\]/],
   ['options', () => optim.adam(any(0.01)), /^adam: the options are the number 0.01, not an object/],
   ['gradients', () => optim.adam().init(net).update(any(3)), /^optimizer.update: is given the number 3, not gradients/],
+  ['loss', () => any(loss.negativeLogLikelihood)(x), /^negativeLogLikelihood: target is missing/],
+  ['loss', () => any(loss.tripletMargin)(x, x), /^tripletMargin: negatives is missing/],
+  ['attention', () => any(nn.attention)(x), /^nn.attention: key is missing/],
+  ['rotary', () => nn.rotary(any([1])), /^nn.rotary: x is an array/],
   // data
+  [
+    'table',
+    () => any(prepareTable)(3),
+    /^prepareTable: the options are undefined, not an object. Write prepareTable\(table, \{/,
+  ],
+  ['mlp', () => any(mlp)(), /^mlp: the options are undefined/],
+  ['chart', () => any(lineChart)({ title: 'Loss' }), /^lineChart: series is undefined, not an array/],
+  ['chart', () => any(barChart)(), /^barChart: the options are undefined/],
   [
     'batches',
     () => batches([[1], [2]], any(undefined)),
@@ -197,6 +214,7 @@ test('what is awaited rejects', async () => {
   await expect(evaluate(net, [[[1, 2]], [0]], list)).rejects.toThrow(
     /^evaluate: the metrics are an array, not an object/,
   )
+  await expect(openModel(any(undefined))).rejects.toThrow(/^openModel: is given undefined, not a folder/)
   await expect(save(net, any(undefined))).rejects.toThrow(/^write: the file is undefined, not a path/)
 })
 
