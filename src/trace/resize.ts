@@ -54,10 +54,19 @@ export function interpolate<D extends DType>(x: Tensor<Shape, D>, options: Inter
     throw new ValueError('interpolate', `scaleFactor must be above 0, not [${scaleFactor}]`)
   const sizes = size ?? extents.map((n, i) => Math.floor(n * scaleFactor![i]!))
   const wanted = perAxis('interpolate', 'size', sizes, extents.length, 1)
+  const steps = extents.map((n, i) => (scaleFactor ? 1 / scaleFactor[i]! : n / wanted[i]!))
+  if (
+    mode === 'nearest' &&
+    extents.every((n, i) => wanted[i]! % n === 0 && (n === wanted[i] || steps[i] === n / wanted[i]!))
+  )
+    return repeated(
+      x,
+      extents.map((n, i) => wanted[i]! / n),
+    ) as Tensor<Shape, D>
   return extents.reduce<Tensor>((result, n, i) => {
     const axis = shape.length - extents.length + i
     const to = wanted[i]!
-    const step = scaleFactor ? 1 / scaleFactor[i]! : n / to
+    const step = steps[i]!
     if (mode === 'nearest') return nearest(result, axis, n, to, step)
     return linear(result, axis, n, to, alignCorners ? (to > 1 ? (n - 1) / (to - 1) : 0) : step, alignCorners ?? false)
   }, x) as Tensor<Shape, D>
@@ -65,20 +74,20 @@ export function interpolate<D extends DType>(x: Tensor<Shape, D>, options: Inter
 
 function nearest(x: Tensor, axis: number, n: number, to: number, step: number): Tensor {
   if (n === to) return x
-  if (to % n === 0 && step === n / to) return repeated(x, axis, to / n)
   // In float32, as torch computes positions: it decides on which side of a whole number they are.
   const at = Array.from({ length: to }, (_, i) => Math.floor(Math.fround(i * Math.fround(step))))
   return chosen(x, axis, at, n)
 }
 
-/** Each element of an axis so many times: a view. */
-function repeated(x: Tensor, axis: number, times: number): Tensor {
+/** Each element of the last axes so many times, all in one copy; the gradient is a sum. */
+function repeated(x: Tensor, times: readonly number[]): Tensor {
   const shape = x.shape as Shape
-  const [before, after] = [shape.slice(0, axis + 1), shape.slice(axis + 1)]
+  const lead = shape.slice(0, shape.length - times.length)
+  const extents = shape.slice(-times.length)
   return x
-    .reshape([...before, 1, ...after])
-    .broadcastTo([...before, times, ...after])
-    .reshape([...shape.slice(0, axis), shape[axis]! * times, ...after])
+    .reshape([...lead, ...extents.flatMap((n) => [n, 1])])
+    .broadcastTo([...lead, ...extents.flatMap((n, i) => [n, times[i]!])])
+    .reshape([...lead, ...extents.map((n, i) => n * times[i]!)])
 }
 
 function linear(x: Tensor, axis: number, n: number, to: number, step: number, alignCorners: boolean): Tensor {
