@@ -183,7 +183,7 @@ function chartOf(
   { points, suggestion, lowest }: Omit<FoundLearningRate, 'chart'>,
   look: { readonly title?: string; readonly width?: number; readonly height?: number } = {},
 ): string {
-  const top = 4 * Math.max(...points.slice(0, Math.ceil(points.length / 2)).map(({ loss }) => Math.abs(loss)))
+  const top = 1.6 * Math.max(...points.slice(0, Math.ceil(points.length / 2)).map(({ loss }) => Math.abs(loss)))
   return lineChart({
     title: 'Loss over learning rate',
     ...look,

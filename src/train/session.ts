@@ -201,7 +201,7 @@ export class Session {
           checkLabels(target, classes, name)
     }
     const { accumulateGradients: calls, average: averaged } = this.#options
-    const spec = given && calls !== undefined ? accumulate(calls, given as OptimizerSpec) : given
+    const spec = given && calls !== undefined && calls > 1 ? accumulate(calls, given as OptimizerSpec) : given
     const optimizer = spec instanceof Optimizer ? spec : spec?.init(net)
     const average =
       averaged instanceof ParameterAverage ? averaged : averaged && exponentialMovingAverage(net, averaged)
