@@ -84,6 +84,17 @@ export {
   type SinusoidalPositions,
   sinusoidalPositions,
 } from './positions.js'
+export type {
+  Gru,
+  Lstm,
+  LstmState,
+  Recurrent,
+  RecurrentOptions,
+  RecurrentState,
+  Rnn,
+  RnnOptions,
+} from './recurrent.js'
+export { gru, lstm, rnn } from './recurrent.js'
 export type { ChannelLayer, Elementwise, Layer, SpatialLayer } from './shapes.js'
 export {
   type DecodeOptions,
