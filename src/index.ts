@@ -44,7 +44,7 @@ export {
 export { arange, eye, full, iota, ones, tensor, zeros } from './trace/creation.js'
 export { type CustomContext, customGradient } from './trace/custom.js'
 export { einsum } from './trace/einsum.js'
-export { concatenate, gather, scatterAdd, stack, stopGradient } from './trace/functions.js'
+export { concatenate, type Gathered, gather, scatterAdd, stack, stopGradient } from './trace/functions.js'
 export { grad, valueAndGrad } from './trace/grad.js'
 export type { CumulativeOptions, SortOptions, TopKOptions } from './trace/ordering.js'
 export {

@@ -8,16 +8,21 @@ import * as ops from '../graph/ops.js'
 import { expectTensor, expectTensors } from './arguments.js'
 import { record, type Tensor } from './tensor.js'
 
+/** The shape of rows of S chosen by numbers of shape N; unknown where S is. */
+export type Gathered<S extends Shape, N extends Shape> = S extends readonly [number, ...infer R extends Shape]
+  ? readonly [...N, ...R]
+  : Shape
+
 /**
  * Rows by number: x [n, ...rest] and int32 numbers [...batch] give [...batch, ...rest]; numbers are clamped to 0..n − 1.
  * What StableHLO's gather does with whole rows, and NumPy's take along the first axis with mode 'clip'.
  * Throws for x without rows, and for numbers that are not int32.
  * Example: gather(tensor([[1, 2], [3, 4]]), tensor(Int32Array.of(1, 1, 0))) is [[3, 4], [3, 4], [1, 2]]
  */
-export function gather<N extends Shape, R extends Shape, D extends DType>(
-  x: Tensor<readonly [number, ...R], D>,
+export function gather<S extends Shape, N extends Shape, D extends DType>(
+  x: Tensor<S, D> & (S extends readonly [] ? 'a scalar has no rows to choose from' : unknown),
   numbers: Tensor<N, 'int32'>,
-): Tensor<readonly [...N, ...R], D> {
+): Tensor<Gathered<S, N>, D> {
   expectTensor('gather', 'x', x)
   expectTensor('gather', 'numbers', numbers)
   return record([x as Tensor, numbers as Tensor], (rows, which) => ops.gather(rows!, which!)) as never

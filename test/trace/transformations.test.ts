@@ -13,6 +13,7 @@ import {
   parameters,
   random,
   remat,
+  scan,
   stack,
   type Tensor,
   tensor,
@@ -223,6 +224,64 @@ describe('remat', () => {
     expect(
       distance(numbers(grad((x: Tensor) => remat(long)(x).sum())(x)), numbers(x.mul(0).add(1.001 ** 300))),
     ).toBeLessThan(1e-4)
+  })
+})
+
+describe('in loops', () => {
+  const w = values(5, 5)
+  const cell = (h: Tensor, x: Tensor) => h.matmul(w).add(x).tanh().sin().exp().sub(1)
+  const unrolled = (xs: Tensor) =>
+    Array.from({ length: 4 }).reduce<Tensor>(
+      (h, _, t) => cell(h, xs.slice([t], [t + 1]).squeeze(0)),
+      values(5).mul(0.1),
+    )
+  const looped = (wrap: (f: typeof cell) => typeof cell) => (xs: Tensor) =>
+    scan((h: Tensor, x: Tensor) => [wrap(cell)(h, x), x], values(5).mul(0.1), xs)[0]
+  test.each([
+    ['remat in scan', looped(remat)],
+    ['scan in remat', remat(looped((f) => f))],
+    [
+      'a rule in scan',
+      looped(
+        (f) => (h, x) =>
+          customGradient(
+            (y: Tensor) => y,
+            (g) => [g],
+          )(f(h, x)),
+      ),
+    ],
+    ['vmap in scan', looped((f) => (h, x) => vmap((h: Tensor) => f(h, x))(h.expandDims(0)).squeeze(0))],
+  ] as const)('%s', (_, f) => {
+    const x = variable(values(4, 5))
+    const run = (f: (xs: Tensor) => Tensor) =>
+      runTraced(() => {
+        const y = f(x.value)
+        const [first] = gradientsOf(y.square().sum(), [x])
+        return [y, first!, ...gradientsOf(first!.square().sum(), [x])]
+      }, []).map(numbers)
+    const expected = run(unrolled)
+    run(f).forEach((actual, i) => {
+      expect(distance(actual, expected[i]!)).toBeLessThan(2e-5)
+    })
+  })
+  test('remat in scan keeps less', () => {
+    const big = values(64, 64).mul(0.1)
+    const bytes = (wrap: (f: typeof cell) => typeof cell) => {
+      const weight = variable(big)
+      const f = wrap((h, x) => h.matmul(weight.value).add(x).tanh().sin().exp().tanh().sub(h.mul(0.5)))
+      const step = compile((xs: Tensor) =>
+        gradientsOf(scan((h: Tensor, x: Tensor) => [f(h, x), x.sum()], values(32, 64), xs)[0].sum(), [weight]),
+      )
+      return step.explain([values(16, 32, 64)]).liveBytes
+    }
+    const one = 4 * 16 * 32 * 64
+    expect((bytes((f) => f) - bytes(remat)) / one).toBeGreaterThan(0.9)
+  })
+  test('vmap of scan', () => {
+    const f = looped((f) => f)
+    const batch = values(3, 4, 5)
+    const each = [0, 1, 2].map((k) => f(batch.slice([k], [k + 1]).squeeze(0)))
+    expect(distance(numbers(vmap(f)(batch) as Tensor), numbers(stack(each)))).toBeLessThan(1e-6)
   })
 })
 
