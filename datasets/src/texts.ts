@@ -12,7 +12,7 @@ export interface Alphabet {
   /** `characters[i]` is what the number i stands for. */
   readonly characters: readonly string[]
   /** The number of each character. Throws RangeError for one that is not in the alphabet. */
-  encode(text: string): Int32Array
+  encode(text: string): Int32Array<ArrayBuffer>
   /** The characters of numbers. Throws RangeError for a number that stands for none. */
   decode(numbers: Iterable<number>): string
 }
