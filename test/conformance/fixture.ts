@@ -24,6 +24,10 @@ export interface FunctionCase {
   readonly options?: Readonly<Record<string, unknown>>
   readonly training?: boolean
   readonly note?: string
+  /** Why second derivatives are not compared, where they are not. */
+  readonly withoutSecond?: string
+  /** How far PyTorch's own float32 is from its float64, at most; absent where that is little. */
+  readonly rounding?: number
   readonly inputs: readonly Values[]
   readonly parameters?: Readonly<Record<string, Values>>
   readonly buffers?: Readonly<Record<string, Values>>

@@ -53,7 +53,7 @@ export function functionProgram(c: FunctionCase, dtype: Float): Program {
     const given = tensorOf(values, dtype)
     return values.dtype === 'float64' ? variable(given, { trainable: true }) : given
   })
-  const leaves = Object.keys(c.directions).map((path) => {
+  const leaves = Object.keys(c.gradients).map((path) => {
     const place = /^input (\d+)$/.exec(path)?.[1]
     return (place === undefined ? variables.get(path) : inputs[Number(place)]) as Variable
   })
@@ -76,7 +76,8 @@ export function functionProgram(c: FunctionCase, dtype: Float): Program {
         .map((y, i) => y.mul(tensor(weights[i]!, { shape: y.shape as number[], dtype })).sum())
         .reduce((sum, one) => sum.add(one))
     const first = leaves.length > 0 ? gradientsOf(weigh(outputs, c.cotangents), leaves) : []
-    const second = leaves.length > 0 ? gradientsOf(weigh(first, Object.values(c.directions)), leaves) : []
+    const second =
+      Object.keys(c.second).length > 0 ? gradientsOf(weigh(first, Object.values(c.directions)), leaves) : []
     return [...outputs, ...after, ...first, ...second].map((y) => TensorValue.nodeOf(y))
   })
   const named = (kind: string, values: Readonly<Record<string, readonly number[]>> = {}) =>
