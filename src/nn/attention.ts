@@ -66,7 +66,8 @@ export function attention<Q extends Tensor, V extends Tensor>(
   // Heads that share keys are more rows of one product: nothing is repeated.
   const share = (x: Tensor): Tensor => (groups === 1 ? x : refold(x, heads / groups, groups * queries))
   const unshare = (x: Tensor): Tensor => (groups === 1 ? x : refold(x, heads, queries))
-  const scores = unshare(share(query.mul(scale)).matmul(key.transpose()))
+  // The scale goes with what is made of a product's elements as they are written; scaled queries would be stored apart.
+  const scores = unshare(share(query).matmul(key.transpose()).mul(scale))
   const weights = dropped('attention', weightsOf(scores, causal, mask), dropout)
   return unshare(share(weights).matmul(value)) as Tensor<Attended<ShapeOf<Q>, ShapeOf<V>>, DTypeOf<Q>>
 }

@@ -128,7 +128,7 @@ export function multiHeadAttention<const Size extends number, D extends FloatDTy
     }),
   }
   const turning = options.rotary === true ? {} : options.rotary || undefined
-  const widths = [size, shared, shared] as const
+  const headsOf = [heads, keyValueHeads, keyValueHeads] as const
   const starts = [0, size, size + shared, size + 2 * shared] as const
 
   const forward = (m: Parts, query: Tensor, ...rest: unknown[]): Tensor => {
@@ -144,33 +144,24 @@ export function multiHeadAttention<const Size extends number, D extends FloatDTy
         )
       checkDtype('multiHeadAttention', x, dtype, description)
     }
-    /** Projections `from` to `to` of what they are all made of, as one product. */
+    /** Projections `from` to `to` of what they are all made of, as one product, whose columns are heads. */
     const project = (x: Tensor, from: number, to: number): Tensor[] => {
       const weights = m.in_proj_weight
         ? m.in_proj_weight.value.slice([starts[from]!], [starts[to]!])
         : m[separate[from]!]!.value
       const product = x.matmul(weights.transpose())
       const all = m.in_proj_bias ? product.add(m.in_proj_bias.value.slice([starts[from]!], [starts[to]!])) : product
-      if (to === from + 1) return [all]
-      const lead = (all.shape as Shape).slice(0, -1)
-      return widths.slice(from, to).map((width, i) => {
-        const start = starts[from + i]! - starts[from]!
-        return all.slice([...lead.map(() => 0), start], [...lead, start + width])
-      })
+      return splitHeads(all, headsOf.slice(from, to))
     }
     const together = plain && key === value
-    const projected =
+    const [q, k, v] = (
       together && query === key
         ? project(query, 0, 3)
         : [
             ...project(query, 0, 1),
             ...(together ? project(key, 1, 3) : [...project(key, 1, 2), ...project(value, 2, 3)]),
           ]
-    const [q, k, v] = projected.map((x, i) => splitHeads(x, i === 0 ? heads : keyValueHeads)) as [
-      Tensor,
-      Tensor,
-      Tensor,
-    ]
+    ) as [Tensor, Tensor, Tensor]
     const turned = (x: Tensor): Tensor => (turning ? rotary(x, turning) : x)
     const attended = attention(turned(q), turned(k), v, {
       causal: call.causal ?? options.causal ?? false,
@@ -198,10 +189,17 @@ function argumentsOf(query: Tensor, rest: readonly unknown[]): { key: Tensor; va
   return { key, value, call }
 }
 
-/** [..., length, heads · n] → [..., heads, length, n]. */
-function splitHeads(x: Tensor, heads: number): Tensor {
-  const shape = x.shape as Shape
-  return swapped(x.reshape([...shape.slice(0, -1), heads, shape[shape.length - 1]! / heads]))
+/** [..., length, heads · n] → [..., heads, length, n] for each number of heads, one after another. */
+function splitHeads(x: Tensor, counts: readonly number[]): Tensor[] {
+  const lead = (x.shape as Shape).slice(0, -1)
+  const total = counts.reduce((sum, n) => sum + n, 0)
+  const parted = x.reshape([...lead, total, x.shape[x.rank - 1] / total])
+  let from = 0
+  return counts.map((count) => {
+    const start = [...lead.map(() => 0), from]
+    from += count
+    return swapped(count === total ? parted : parted.slice(start, [...lead, from]))
+  })
 }
 
 /** [..., heads, length, n] → [..., length, heads · n]. */

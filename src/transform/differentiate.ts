@@ -8,9 +8,10 @@ import { isFloat } from '../base/dtype.js'
 import { DtypeError, ShapeError } from '../base/errors.js'
 import { formatShape, sameShape } from '../base/shape.js'
 import { type Node, topological } from '../graph/node.js'
-import { add, fullLike } from '../graph/ops.js'
+import { fullLike } from '../graph/ops.js'
 import { loopOf, loopsAmong } from '../graph/scan.js'
 import { formatType } from '../graph/types.js'
+import { total } from './flows.js'
 import { loopGradient } from './scan-gradient.js'
 import { type VjpContext, vjp } from './vjp.js'
 
@@ -39,11 +40,17 @@ export function pullback(
   const order = topological(outputs)
   const leads = leadingTo(order, wrt)
   const loops = loopsAmong(order)
-  const cotangents = new Map<Node, Node>()
+  const flows = new Map<Node, Node[]>()
   const flow = (node: Node, g: Node | undefined): void => {
     if (!g || !leads.has(node)) return
-    const known = cotangents.get(node)
-    cotangents.set(node, known ? add(known, g) : g)
+    const known = flows.get(node)
+    if (known) known.push(g)
+    else flows.set(node, [g])
+  }
+  // Whatever uses a node has been visited when this is asked.
+  const cotangent = (node: Node): Node | undefined => {
+    const known = flows.get(node)
+    return known && total(known)
   }
   outputs.forEach((output, i) => {
     flow(output, seeds[i])
@@ -54,24 +61,28 @@ export function pullback(
     if (loop) {
       // Whoever uses a result comes after the first of them.
       const given = new Map(
-        loop.flatMap((one) => (cotangents.has(one) ? [[one.attrs.result, cotangents.get(one)!] as const] : [])),
+        loop.flatMap((one) => {
+          const g = cotangent(one)
+          return g ? [[one.attrs.result, g] as const] : []
+        }),
       )
       if (y !== loop[0] || given.size === 0) continue
       const wanted = y.operands.map((operand) => leads.has(operand))
-      const flows = loopGradient(loopOf(loop[0]), given, wanted, pullback)
+      const back = loopGradient(loopOf(loop[0]), given, wanted, pullback)
       y.operands.forEach((operand, k) => {
-        flow(operand, flows[k])
+        flow(operand, back[k])
       })
       continue
     }
-    const g = cotangents.get(y)
-    if (!g || !leads.has(y)) continue
-    const flows = applyRule(y, g)
+    if (!leads.has(y)) continue
+    const g = cotangent(y)
+    if (!g) continue
+    const back = applyRule(y, g)
     y.operands.forEach((operand, k) => {
-      flow(operand, flows[k])
+      flow(operand, back[k])
     })
   }
-  return wrt.map((node) => cotangents.get(node))
+  return wrt.map(cotangent)
 }
 
 /** The rule of y's op; the correlation between op and attributes is one that only the table knows. */
