@@ -14,12 +14,13 @@ import type { CustomBackward } from './vjp.js'
 /** `result`: what `build` returned; `wrap`: for each node among its results the one to use in its place. */
 export function rematerialized<T>(build: () => T): { result: T; wrap: (node: Node) => Node } {
   const { result, made } = withMade(build)
+  const shared: { now?: Again } = {}
   const wrap = (y: Node): Node => {
     const inside = madeOf(y, made)
     if (inside.length === 0) return y
     const own = new Set(inside)
     const given = [...new Set(inside.flatMap((node) => node.operands))].filter((operand) => !own.has(operand))
-    return given.some(isVariable) ? custom(y, given, recompute(y, inside, given)) : y
+    return given.some(isVariable) ? custom(y, given, recompute(y, inside, given, shared)) : y
   }
   return { result, wrap }
 }
@@ -49,22 +50,34 @@ function madeOf(y: Node, made: ReadonlySet<Node>): Node[] {
   return own
 }
 
-/** The rule of y = f(given): f once more, after the cotangent, and its gradients. */
-const recompute = (y: Node, inside: readonly Node[], given: readonly Node[]): CustomRule =>
+/** A second computation of what f made, which all results of f share whose cotangents are asked for in one go. */
+interface Again {
+  readonly given: Map<Node, Node>
+  readonly fresh: Map<Node, Node>
+  /** The cotangent that was there first. */
+  readonly after: Node
+  readonly served: Set<Node>
+}
+
+/** The rule of y = f(given): f once more, after a cotangent, and its gradients. */
+const recompute = (y: Node, inside: readonly Node[], given: readonly Node[], shared: { now?: Again }): CustomRule =>
   new CustomRule(({ x, g }: Parameters<CustomBackward>[0]) => {
-    const fresh = new Map<Node, Node>()
+    const known = shared.now
+    const fits = known && !known.served.has(y) && given.every((node, i) => (known.given.get(node) ?? x[i]!) === x[i]!)
+    const again: Again = fits ? known : { given: new Map(), fresh: new Map(), after: g, served: new Set() }
+    shared.now = again
+    const { fresh, after } = again
+    again.served.add(y)
     given.forEach((node, i) => {
-      fresh.set(node, isFixed(node) ? x[i]! : barrier(x[i]!, [g]))
+      if (fresh.has(node)) return
+      again.given.set(node, x[i]!)
+      fresh.set(node, isFixed(node) ? x[i]! : barrier(x[i]!, [after]))
     })
     for (const node of inside)
-      fresh.set(
-        node,
-        make(
-          node.op,
-          node.operands.map((operand) => fresh.get(operand)!),
-          node.attrs,
-        ),
-      )
+      if (!fresh.has(node)) {
+        const operands = node.operands.map((operand) => fresh.get(operand)!)
+        fresh.set(node, make(node.op, operands, node.attrs))
+      }
     const floats = given.filter(isVariable)
     const slopes = gradients(
       fresh.get(y)!,

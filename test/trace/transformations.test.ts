@@ -165,6 +165,30 @@ describe('remat', () => {
     expect(twice / once).toBeGreaterThan(1.15)
     expect(twice / once).toBeLessThan(1.5)
   })
+  test('of several results is computed once more together', () => {
+    const weight = variable(values(64, 64))
+    const flops = (wrap: (f: (x: Tensor) => Tensor[]) => (x: Tensor) => Tensor[]) => {
+      const f = wrap((x) => {
+        const y = x.matmul(weight.value).tanh()
+        return [y.sin(), y.exp(), y.square()]
+      })
+      const step = compile((x: Tensor) =>
+        gradientsOf(
+          f(x)
+            .reduce((a, b, i) => a.add(b.mul(i + 1).tanh()), x)
+            .square()
+            .sum(),
+          [weight],
+        ),
+      )
+      return step.explain([values(128, 64)]).flops
+    }
+    // The product once more, and for each further result its own way back through it.
+    const product = 2 * 128 * 64 * 64
+    const more = flops(remat) - flops((f) => f)
+    expect(more).toBeGreaterThan(3 * product)
+    expect(more).toBeLessThan(3.5 * product)
+  })
   test('draws the same dropout again, and gives gradients to captured Variables', () => {
     const weight = variable(values(8, 8))
     const run = (wrap: (f: (x: Tensor) => Tensor) => (x: Tensor) => Tensor) =>
