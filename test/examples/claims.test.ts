@@ -10,6 +10,7 @@ import { run as gan } from '../../examples/gan.js'
 import { run as learningRate } from '../../examples/learning-rate.js'
 import { run as optimizers } from '../../examples/optimizers.js'
 import { run as overfitting } from '../../examples/overfitting.js'
+import { run as spam } from '../../examples/spam.js'
 import { run as vanishingGradient } from '../../examples/vanishing-gradient.js'
 
 describe.each([1, 2, 3])('seed %i', (seed) => {
@@ -95,5 +96,16 @@ describe.each([1, 2, 3])('seed %i', (seed) => {
     expect(convolutional.accuracy).toBeGreaterThan(0.9)
     expect(convolutional.accuracy).toBeGreaterThan(linear.accuracy)
     expect(convolutional.moved).toBeGreaterThan(linear.moved + 0.1)
+  })
+
+  it('spam: a bag of words finds nearly all of it, and is right about nearly all that it finds', async () => {
+    const { f1, odds } = await spam({ seed, quick: true })
+    expect(f1).toBeGreaterThan(0.9)
+    const [ham, prize] = await odds([
+      ['see', 'you', 'at', 'home'],
+      ['claim', 'your', '£', '000', 'prize', 'now'],
+    ])
+    expect(ham!).toBeLessThan(0)
+    expect(prize!).toBeGreaterThan(0)
   })
 })
