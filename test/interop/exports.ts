@@ -4,7 +4,19 @@
  */
 
 import * as ops from '../../src/graph/ops.js'
-import { concatenate, gather, nn, random, stack, type Tensor, tensor, variable, where, zeros } from '../../src/index.js'
+import {
+  concatenate,
+  gather,
+  nn,
+  random,
+  scan,
+  stack,
+  type Tensor,
+  tensor,
+  variable,
+  where,
+  zeros,
+} from '../../src/index.js'
 import type { AnyFunction } from '../../src/nn/module.js'
 import { record } from '../../src/trace/tensor.js'
 import { networks } from './networks.js'
@@ -236,6 +248,40 @@ export const exports: { readonly [name: string]: Export } = {
       ) as unknown as AnyFunction
     })(),
     inputs: wholes(0, 11, 5),
+  },
+  loops: {
+    net: (x: Tensor) => {
+      const weights = tensor([
+        [0.5, -1, 0.25],
+        [1, 0.5, -0.5],
+        [0.25, 1, 0.5],
+      ])
+      const steps = x.transpose([1, 0, 2])
+      const [last, all] = scan(
+        (h: Tensor, slice: Tensor) => {
+          const next = h.matmul(weights).add(slice).add(x.sum(1)).tanh()
+          return [next, next.mul(2)] as const
+        },
+        zeros([x.shape[0] as number, 3]) as Tensor,
+        steps as Tensor,
+      )
+      const [, back] = scan(
+        (h: Tensor, slice: Tensor) => [h.add(slice), h] as const,
+        x.sum(1) as Tensor,
+        steps as Tensor,
+        { reverse: true },
+      )
+      const [power] = scan((h: Tensor) => [h.mul(1.5), undefined] as const, x.sum(1) as Tensor, undefined, {
+        length: 3,
+      })
+      const [inBatch] = scan(
+        (h: Tensor, slice: Tensor) => [h.add(slice), undefined] as const,
+        zeros([4, 3]) as Tensor,
+        x,
+      )
+      return [last, all, back, power, inBatch]
+    },
+    inputs: floats(4, 3),
   },
   shared: {
     net: (() => {

@@ -2,6 +2,7 @@
  * @file The networks that go between PyTorch and Gradus, under the names of scripts/fixtures/checkpoints.py, with an input each.
  */
 import { type DType, type Module, nn, random, type Tensor } from '../../src/index.js'
+import type { AnyFunction } from '../../src/nn/module.js'
 
 export type Net = Module & ((x: Tensor) => Tensor)
 export interface Interop {
@@ -10,6 +11,15 @@ export interface Interop {
 }
 
 const residualBlock = () => nn.sequential(nn.linear(6, 6), nn.gelu)
+
+/** A recurrent layer on embedded numbers, of which the last output is read. */
+const recurrent = (rnn: AnyFunction, width: number) =>
+  nn.module({ embedding: nn.embedding(9, 4), rnn, out: nn.linear(width, 2) }, (m, x: Tensor) => {
+    const [outputs] = m.rnn(m.embedding(x as never)) as [Tensor]
+    const last = outputs.slice([0, -1]).reshape([x.shape[0] as number, width])
+    return m.out(last as never)
+  }) as unknown as Net
+const numbers = (batch: number) => random.uniform([batch, 6], 0, 9).floor().cast('int32') as Tensor
 
 export const networks: { readonly [name: string]: Interop } = {
   mlp: {
@@ -43,6 +53,8 @@ export const networks: { readonly [name: string]: Interop } = {
       ) as unknown as Net,
     input: (batch = 2) => random.normal([batch, 2, 8, 8]),
   },
+  gru: { net: () => recurrent(nn.gru(4, 5, { layers: 2 }), 5), input: (batch = 3) => numbers(batch) },
+  lstm: { net: () => recurrent(nn.lstm(4, 5, { bidirectional: true }), 10), input: (batch = 3) => numbers(batch) },
   transformer: {
     net: () => nn.transformerEncoderLayer(8, 2, { feedForward: 12, activation: nn.gelu }) as unknown as Net,
     input: (batch = 2) => random.normal([batch, 5, 8]),

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { exportOnnx, importOnnx, nn, random, state, type Tensor, tensor, zeros } from '../../src/index.js'
 import { type Attribute, decodeModel, type GraphMessage, type ValueInfo } from '../../src/io/onnx/proto.js'
 import { readTensor } from '../../src/io/onnx/tensors.js'
+import { networks } from '../interop/networks.js'
 
 /** A graph as text: a line an input, an initializer, a node, an output. */
 function printOnnx(bytes: Uint8Array): string {
@@ -93,6 +94,23 @@ describe('inputs and outputs', () => {
   })
 })
 
+describe('parameters of every network come back under their names, with their numbers', () => {
+  for (const [name, { net: make, input }] of Object.entries(networks))
+    for (const loops of ['scan', 'unrolled'] as const)
+      test(`${name}, loops ${loops}`, async () => {
+        const net = make()
+        const back = await importOnnx(await exportOnnx(net, { input: input(2), loops }))
+        const numbers = (of: Parameters<typeof state>[0], trained: boolean) =>
+          Object.fromEntries(
+            [...state(of)].filter(([, v]) => v.trainable === trained).map(([path, v]) => [path, [...v.storage.read()]]),
+          )
+        expect(numbers(back, true)).toEqual(numbers(net, true))
+        const x = input(3)
+        const [got, wanted] = [await back(x).data(), await net(x).data()]
+        for (const [i, value] of wanted.entries()) expect(got[i]).toBeCloseTo(value, 5)
+      })
+})
+
 describe('what cannot be exported says so', () => {
   const fails = (net: Parameters<typeof exportOnnx>[0], options: object, message: RegExp) =>
     expect(exportOnnx(net, options as never)).rejects.toThrow(message)
@@ -120,6 +138,7 @@ describe('what cannot be exported says so', () => {
   test('options', async () => {
     const net = nn.linear(3, 2)
     await fails(net, {}, /input 0 is neither a tensor nor/)
+    await fails(net, { input: { shape: [1, 3] }, loops: 'while' }, /loops are 'scan' or 'unrolled', not 'while'/)
     await fails(net, { input: [] }, /given no input/)
     await fails(net, { input: { shape: [1, 3] }, fil: 'x' }, /there is no option 'fil'; did you mean 'file'\?/)
     await fails(net, { input: { shape: [1, 3], dtype: 'float16' } }, /no dtype 'float16'/)

@@ -12,12 +12,15 @@ import { type Node, topological } from '../../graph/node.js'
 import { tensor } from '../../trace/creation.js'
 import type { Tensor } from '../../trace/tensor.js'
 import { leafValues, TensorValue } from '../../trace/value.js'
-import type { Attribute, NodeMessage } from './proto.js'
+import type { Attribute, GraphMessage, NodeMessage } from './proto.js'
 import { dtypeOfElement, readTensor } from './tensors.js'
 
 /** What an operator does: one tensor, or one an output. */
 export type Rule = (call: Call) => Tensor | readonly Tensor[]
 export type Rules = { readonly [opType: string]: Rule }
+
+/** Carries out a graph within the graph. */
+export type RunGraph = (graph: GraphMessage, inputs: readonly Tensor[]) => Tensor[]
 
 const decoder = new TextDecoder()
 
@@ -30,8 +33,10 @@ export class Call {
   readonly outputs: number
   readonly #node: NodeMessage
   readonly #attributes: ReadonlyMap<string, Attribute>
+  readonly #run: RunGraph | undefined
 
-  constructor(node: NodeMessage, inputs: readonly (Tensor | undefined)[], version: number) {
+  constructor(node: NodeMessage, inputs: readonly (Tensor | undefined)[], version: number, run?: RunGraph) {
+    this.#run = run
     this.opType = node.opType!
     this.version = version
     this.inputs = inputs
@@ -89,6 +94,13 @@ export class Call {
     if (!message) return undefined
     const { data, shape, dtype } = readTensor(message, `ONNX ${this.opType}`)
     return tensor(data, { shape, dtype })
+  }
+  /** A graph among the attributes, as a function of its inputs that sees what is around. */
+  graph(name: string): (inputs: readonly Tensor[]) => Tensor[] {
+    const graph = this.#attributes.get(name)?.g
+    if (!graph || !this.#run) return this.fail(`has no graph '${name}'`)
+    const run = this.#run
+    return (inputs) => run(graph, inputs)
   }
   /** Floats of an attribute. */
   floats(name: string): number[] | undefined {

@@ -6,7 +6,7 @@ import type { DType } from '../../base/dtype.js'
 import type { Printer } from './printer.js'
 import { type Attribute, empty, type GraphMessage, type NodeMessage, type ValueInfo } from './proto.js'
 import { formatSize, isFixed, type Size } from './sizes.js'
-import { elementTypes } from './tensors.js'
+import { elementTypes, INT64 } from './tensors.js'
 
 export function closeGraph(
   p: Printer,
@@ -69,7 +69,7 @@ function renameIn(node: NodeMessage, rename: (name: string) => string): NodeMess
   }
 }
 
-export function valueInfo(name: string, dtype: DType, shape: readonly Size[]): ValueInfo {
+export function valueInfo(name: string, dtype: DType | 'int64', shape: readonly Size[]): ValueInfo {
   const dim = shape.map((size) => (isFixed(size) ? { dimValue: size.fixed } : { dimParam: formatSize(size) }))
-  return { name, type: { tensorType: { elemType: elementTypes[dtype], shape: { dim } } } }
+  return { name, type: { tensorType: { elemType: dtype === 'int64' ? INT64 : elementTypes[dtype], shape: { dim } } } }
 }

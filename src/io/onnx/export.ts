@@ -34,6 +34,11 @@ export interface OnnxExportOptions {
   readonly file?: string
   /** Whether the first axis of every input may have any size when the model runs; true unless said otherwise. */
   readonly dynamicBatch?: boolean
+  /**
+   * Loops (`scan`, and so recurrent layers) as ONNX's Scan, of any length; or 'unrolled', each step written out, for
+   * runtimes that have no Scan or are slow at it. 'scan' unless said otherwise.
+   */
+  readonly loops?: 'scan' | 'unrolled'
   /** Names of the outputs; `output`, or the keys of the object or list that the network gives. */
   readonly outputNames?: readonly string[]
 }
@@ -50,7 +55,7 @@ const irVersion = 8
  * no multiple of the batch and a constant.
  */
 export async function exportOnnx(net: AnyFunction, options: OnnxExportOptions): Promise<Uint8Array<ArrayBuffer>> {
-  checkOptions('exportOnnx', options, ['input', 'file', 'dynamicBatch', 'outputNames'])
+  checkOptions('exportOnnx', options, ['input', 'file', 'dynamicBatch', 'loops', 'outputNames'])
   const bytes = encodeModel({
     ...empty('Model'),
     irVersion,
@@ -89,7 +94,7 @@ interface Result {
   readonly paths: readonly string[]
 }
 
-function traceOnce(net: AnyFunction, inputs: readonly Named[]): Result {
+function traceOnce(net: AnyFunction, inputs: readonly Named[], loops: 'scan' | 'unrolled'): Result {
   const trace = new Trace({ training: false })
   let paths: readonly string[] = []
   const traced = trace.record(() => {
@@ -104,14 +109,16 @@ function traceOnce(net: AnyFunction, inputs: readonly Named[]): Result {
     throw new ValueError('exportOnnx', 'the network changes variables in inference', {
       hint: 'A model in a file has no state, and draws no random numbers: pass these in and out.',
     })
-  // Loops are written out: ONNX has loops, but few runtimes are quick at them.
+  if (loops === 'scan') return { traced, paths }
   const graph = withTable(trace.table, () => unrollLoops(traced.graph))
   return { traced: { ...traced, graph }, paths }
 }
 
 function graphOf(net: AnyFunction, options: OnnxExportOptions): GraphMessage {
   const inputs = inputsOf(options)
-  const { dynamicBatch = true } = options
+  const { dynamicBatch = true, loops = 'scan' } = options
+  if (loops !== 'scan' && loops !== 'unrolled')
+    throw new ValueError('exportOnnx', `loops are 'scan' or 'unrolled', not '${String(loops)}'`)
   const batched = inputs.filter(({ shape }) => shape.length > 0)
   const dynamic = dynamicBatch && batched.length > 0
   for (const { name, shape } of dynamic ? batched : [])
@@ -124,8 +131,8 @@ function graphOf(net: AnyFunction, options: OnnxExportOptions): GraphMessage {
   const at = (batch: number) =>
     inputs.map((one) => (one.shape.length > 0 ? { ...one, shape: [batch, ...one.shape.slice(1)] } : one))
   // As given, so that what does not fit is said in the user's own sizes.
-  const given = traceOnce(net, inputs)
-  const results = dynamic ? traceBatches.map((batch) => traceOnce(net, at(batch))) : [given]
+  const given = traceOnce(net, inputs, loops)
+  const results = dynamic ? traceBatches.map((batch) => traceOnce(net, at(batch), loops)) : [given]
   const family = new Family(
     results.map(({ traced }) => traced.graph),
     traceBatches,

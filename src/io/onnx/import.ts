@@ -20,8 +20,10 @@ import { elementwiseRules } from './operators-elementwise.js'
 import { networkRules } from './operators-network.js'
 import { recurrentRules } from './operators-recurrent.js'
 import { resizeRules } from './operators-resize.js'
+import { scanRules } from './operators-scan.js'
 import { shapeRules } from './operators-shape.js'
 import {
+  allNodes,
   decodeModel,
   type GraphMessage,
   type Model,
@@ -39,6 +41,7 @@ export const importRules: Rules = {
   ...networkRules,
   ...recurrentRules,
   ...resizeRules,
+  ...scanRules,
 }
 
 export interface OnnxImportOptions {
@@ -124,8 +127,8 @@ function moduleOf(
     const values = new Map(constants)
     checkInputs(given, inputs)
     for (const [i, { name }] of inputs.entries()) values.set(name, given[i]!)
-    const read = (name: string) => values.get(name) ?? variables.get(name)!.value
-    for (const node of nodes) run(node, version, read, values)
+    const read: Read = (name) => values.get(name) ?? variables.get(name)!.value
+    for (const node of nodes) runNode(node, version, read, values)
     return outputs.length === 1
       ? read(outputs[0]!.name)
       : Object.fromEntries(outputs.map(({ name }) => [name, read(name)]))
@@ -134,11 +137,14 @@ function moduleOf(
   return makeModule(`onnx ${name}`, tree(variables), forward as never, { inputs, outputs }) as never
 }
 
-function run(node: NodeMessage, version: number, read: (name: string) => Tensor, values: Map<string, Tensor>): void {
+type Read = (name: string) => Tensor
+
+function runNode(node: NodeMessage, version: number, read: Read, values: Map<string, Tensor>): void {
   const call = new Call(
     node,
     node.input.map((name) => (name === '' ? undefined : read(name))),
     version,
+    (graph, inputs) => runGraph(graph, inputs, version, read),
   )
   const given = withScope(node.name || node.output[0]!, undefined, () => importRules[node.opType!]!(call))
   const results = given instanceof Tensor ? [given] : given
@@ -149,6 +155,19 @@ function run(node: NodeMessage, version: number, read: (name: string) => Tensor,
   }
 }
 
+/** A graph within a graph, whose values it sees. */
+function runGraph(graph: GraphMessage, inputs: readonly Tensor[], version: number, outer: Read): Tensor[] {
+  const values = new Map<string, Tensor>()
+  for (const message of graph.initializer) {
+    const { data, shape, dtype } = readTensor(message, 'onnx')
+    values.set(message.name!, tensor(data, { shape, dtype }))
+  }
+  for (const [i, { name }] of graph.input.entries()) values.set(name!, inputs[i]!)
+  const read: Read = (name) => values.get(name) ?? outer(name)
+  for (const node of graph.node) runNode(node, version, read, values)
+  return graph.output.map(({ name }) => read(name!))
+}
+
 /** The version of the operators; throws for what cannot be imported. */
 function checkModel(model: Model, source: string): number {
   const graph = model.graph!
@@ -156,7 +175,7 @@ function checkModel(model: Model, source: string): number {
   const set = model.opsetImport.find(({ domain }) => standard(domain))
   const faults = new Map<string, number>()
   const unknown = (what: string) => faults.set(what, (faults.get(what) ?? 0) + 1)
-  for (const { opType = '', domain } of graph.node) {
+  for (const { opType = '', domain } of allNodes(graph)) {
     if (!standard(domain)) unknown(`${domain}::${opType}`)
     else if (!Object.hasOwn(importRules, opType)) unknown(opType)
   }
@@ -184,6 +203,13 @@ function checkOrder(graph: GraphMessage, defined: readonly string[], source: str
     for (const name of node.input)
       if (name !== '' && !known.has(name))
         throw new FileError(source, `${where} uses '${name}', which nothing before it defines`)
+    for (const { g } of node.attribute)
+      if (g)
+        checkOrder(
+          g,
+          [...known, ...g.input.map(({ name }) => name!), ...g.initializer.map(({ name }) => name!)],
+          source,
+        )
     for (const name of node.output) {
       if (name !== '' && known.has(name)) throw new FileError(source, `${where} defines '${name}' once more`)
       known.add(name)

@@ -6,6 +6,7 @@ import type { Shape } from '../../base/shape.js'
 import * as activations from '../../nn/activations.js'
 import { zeros } from '../../trace/creation.js'
 import { stack } from '../../trace/functions.js'
+import { scan } from '../../trace/scan.js'
 import type { Tensor } from '../../trace/tensor.js'
 import type { Call, Rules } from './call.js'
 
@@ -70,7 +71,7 @@ function layer(call: Call, gates: number, defaults: readonly string[], make: (pa
       initial: (i) => initial(i, d),
       direction: d,
     })
-    return loop(direction, time, kind === 'reverse' || d === 1)
+    return loop(direction, kind === 'reverse' || d === 1)
   })
   // [time, directions, batch, hidden], or with the batch first [batch, time, directions, hidden]
   const all = stack(
@@ -100,15 +101,17 @@ interface Parts {
 }
 
 /** All outputs [time, batch, hidden], then the last states. */
-function loop({ states, fromInputs, step }: Direction, time: number, reverse: boolean): Tensor[] {
-  const ys = new Array<Tensor>(time)
-  let now = states
-  for (let i = 0; i < time; i++) {
-    const t = reverse ? time - 1 - i : i
-    now = step(row(fromInputs, t), now)
-    ys[t] = now[0]!
-  }
-  return [stack(ys, 0), ...now]
+function loop({ states, fromInputs, step }: Direction, reverse: boolean): Tensor[] {
+  const [last, ys] = scan(
+    (carry: readonly Tensor[], x: Tensor) => {
+      const next = step(x, carry)
+      return [next, next[0]!] as const
+    },
+    states,
+    fromInputs,
+    { reverse },
+  )
+  return [ys as Tensor, ...last]
 }
 
 const plus = (x: Tensor, bias: Tensor | undefined): Tensor => (bias ? x.add(bias) : x)

@@ -4,6 +4,7 @@
  */
 import { ValueError } from '../../base/errors.js'
 import { isOp, type Node } from '../../graph/node.js'
+import { perChannel } from './print-norm.js'
 import type { Printer, Value } from './printer.js'
 import { broadcastSizes, formatSizes, isFixed, isOne, product, type Size, type Sizes, sameSize } from './sizes.js'
 
@@ -105,35 +106,11 @@ export function withBias(p: Printer, node: Node<'add'>): string | undefined {
       if (gemm !== undefined) return gemm
     }
     if (isOp(operand, 'convolution')) {
-      const source = perChannel(other, node.type.shape.length)
+      const source = perChannel(other, 1)
       if (source) return printConvolution(p, operand, p.full(source))
     }
   }
   return undefined
-}
-
-/** The vector behind [channels] → [1, channels, 1, ...] → [n, channels, ...places]. */
-function perChannel(node: Node, rank: number): Node | undefined {
-  let at = node
-  // Which axis of the sum the vector's one axis is.
-  let axis = 1
-  while (isOp(at, 'broadcast') || isOp(at, 'reshape')) {
-    const [inner, outer] = [at.operands[0]!, at.type.shape]
-    if (isOp(at, 'broadcast')) {
-      const from = at.attrs.axes.indexOf(axis)
-      if (from < 0 || inner.type.shape[from] !== outer[axis]) return undefined
-      if (inner.type.shape.some((n, i) => i !== from && n !== 1)) return undefined
-      axis = from
-    } else {
-      if (outer.some((n, i) => i !== axis && n !== 1)) return undefined
-      const from = inner.type.shape.indexOf(outer[axis]!)
-      if (from < 0 || inner.type.shape.some((n, i) => i !== from && n !== 1)) return undefined
-      axis = from
-    }
-    at = inner
-    if (at.type.shape.length === 1) return at
-  }
-  return rank === 1 ? at : undefined
 }
 
 export function printConvolution(p: Printer, node: Node<'convolution'>, bias: string | undefined): string {

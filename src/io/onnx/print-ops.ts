@@ -8,6 +8,8 @@ import { ValueError } from '../../base/errors.js'
 import { isOp, type Node } from '../../graph/node.js'
 import type { Direction, Op } from '../../graph/op.js'
 import { printContract, printConvolution, withBias } from './print-contract.js'
+import { batchNormalization, constantValue } from './print-norm.js'
+import { printScan } from './print-scan.js'
 import { printReduce, printWindows, unpooled } from './print-windows.js'
 import type { Attributes, Printer, PrintNode, Value } from './printer.js'
 import { broadcastSizes, fixed, isFixed, type Size, type Sizes, sameSize } from './sizes.js'
@@ -99,7 +101,7 @@ const printRows: { readonly [O in Op]: Row<O> } = {
   shiftLeft: (p, node) => shifted(p, node, 'LEFT'),
   shiftRight: (p, node) => shifted(p, node, 'RIGHT'),
 
-  add: (p, node) => withBias(p, node) ?? elementwise(p, 'Add', values(p, node)),
+  add: (p, node) => withBias(p, node) ?? batchNormalization(p, node) ?? elementwise(p, 'Add', values(p, node)),
   subtract: same('Sub'),
   multiply: same('Mul'),
   divide: (p, node) => logistic(p, node) ?? elementwise(p, 'Div', values(p, node)),
@@ -240,9 +242,7 @@ const printRows: { readonly [O in Op]: Row<O> } = {
 
   reduce: (p, node) => unpooled(p, node) ?? printReduce(p, node, false)!,
   contract: (p, node) => printContract(p, node),
-  scan: () => {
-    throw new ValueError('exportOnnx', 'a loop has not been written out')
-  },
+  scan: (p, node) => printScan(p, node),
   convolution: (p, node) => printConvolution(p, node, undefined),
 }
 
@@ -278,13 +278,6 @@ function spread(p: Printer, node: Node<'pad'>, axis: number, name: string, shape
   const wanted = Math.max(0, extent.fixed + Math.max(0, extent.fixed - 1) * between)
   const cut = p.emit('Slice', [joined, p.int64([0]), p.int64([wanted]), p.int64([axis])])
   return [cut, shape.map((n, i) => (i === axis ? fixed(wanted) : n))]
-}
-
-/** The value of a constant, perhaps broadcast. */
-function constantValue(node: Node): number | undefined {
-  let at = node
-  while (isOp(at, 'broadcast') || isOp(at, 'reshape')) at = at.operands[0]!
-  return isOp(at, 'constant') ? at.attrs.value : undefined
 }
 
 /** where(x ≤ 0, 0, x) is Relu, and where(x ≤ 0, slope·x, x) LeakyRelu. */

@@ -197,6 +197,10 @@ export function empty<M extends MessageName>(message: M): Messages[M] {
   return made as unknown as Messages[M]
 }
 
+/** All nodes, also those of graphs within. */
+export const allNodes = ({ node }: GraphMessage): NodeMessage[] =>
+  node.flatMap((one) => [one, ...one.attribute.flatMap(({ g }) => (g ? allNodes(g) : []))])
+
 /** Subgraphs of attributes may be nested this deep; deeper ones are an attack on the stack. */
 const deepest = 32
 

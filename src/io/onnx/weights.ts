@@ -4,7 +4,7 @@
  * In: a graph. Out: the names of trained initializers, and of those that are state but not trained.
  */
 import type { StoredTensor } from '../safetensors.js'
-import type { GraphMessage } from './proto.js'
+import { allNodes, type GraphMessage } from './proto.js'
 
 /** Inputs that are weights. */
 const weightInputs: { readonly [opType: string]: readonly number[] } = {
@@ -53,7 +53,7 @@ export interface Weights {
 export function findWeights(graph: GraphMessage, initializers: ReadonlyMap<string, StoredTensor>): Weights {
   const trained = new Set<string>()
   const state = new Set<string>()
-  for (const { opType, input, output } of [...graph.node].reverse()) {
+  for (const { opType, input, output } of [...allNodes(graph)].reverse()) {
     for (const i of weightInputs[opType!] ?? []) if (input[i]) trained.add(input[i])
     for (const i of stateInputs[opType!] ?? []) if (input[i]) state.add(input[i])
     if (!carriers.includes(opType!)) continue
