@@ -1,6 +1,6 @@
 /**
  * @file The peers' networks in Gradus, as peer_torch.py has them: W1 to W3 multi-layer perceptrons, W4 PyTorch's CNN of its MNIST
- * example, W5 nanoGPT's CPU configuration. In: dist/index.js and a workload's name. Out: { net, loss, optimizer, input }.
+ * example, W5 nanoGPT's CPU configuration, W6 a GRU. In: dist/index.js and a workload's name. Out: { net, loss, optimizer, input }.
  */
 import { DIMS } from './common.mjs'
 
@@ -40,6 +40,21 @@ export function workloadOf({ nn, loss, optim }, name) {
       target: [block],
     }
   }
+  if (name === 'W6')
+    return {
+      net: nn.module(
+        {
+          tokens: nn.embedding(vocabulary, 128),
+          recurrent: nn.gru(128, 128),
+          output: nn.linear(128, vocabulary),
+        },
+        (m, x) => m.output(m.recurrent(m.tokens(x))[0]),
+      ),
+      loss: (logits, target) => loss.crossEntropy(logits.reshape([-1, vocabulary]), target.reshape([-1])),
+      optimizer: optim.adam({ learningRate: 1e-3 }),
+      input: [block],
+      target: [block],
+    }
   const sizes = DIMS[name]
   const small = name === 'W1'
   return {

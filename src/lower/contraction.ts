@@ -74,6 +74,7 @@ function canonical(node: Node<'contract'>): Node {
   })
 }
 
+/** The last axis stays the last one of its kind, so that what is copied is copied by runs. */
 function ordered(
   node: Node,
   batch: readonly number[],
@@ -82,10 +83,11 @@ function ordered(
   const free = freeAxes(node, batch, inner)
   if (isRun(batch) && isRun(inner) && isRun(free)) return undefined
   const count = (from: number, length: number) => Array.from({ length }, (_, i) => from + i)
+  const freeLast = free.includes(node.type.shape.length - 1)
   return {
-    node: ops.transpose(node, [...batch, ...free, ...inner]),
+    node: ops.transpose(node, freeLast ? [...batch, ...inner, ...free] : [...batch, ...free, ...inner]),
     batch: count(0, batch.length),
-    inner: count(batch.length + free.length, inner.length),
+    inner: count(batch.length + (freeLast ? 0 : free.length), inner.length),
   }
 }
 
