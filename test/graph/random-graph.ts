@@ -353,7 +353,12 @@ class Builder {
       }
     }
     const [a, b] = [operand(left), operand(right)]
-    return contract(a.x, b.x, { lhsBatch: a.batch, rhsBatch: b.batch, lhsContract: a.inner, rhsContract: b.inner })
+    const y = contract(a.x, b.x, { lhsBatch: a.batch, rhsBatch: b.batch, lhsContract: a.inner, rhsContract: b.inner })
+    if (this.chance(0.8)) return y
+    // Free axes trade places: rewriting exchanges the operands.
+    const axes = y.type.shape.map((_, axis) => axis)
+    const [rows, columns] = [batch.length, batch.length + left.length]
+    return transpose(y, [...axes.slice(0, rows), ...axes.slice(columns), ...axes.slice(rows, columns)])
   }
 
   /** A tensor of this shape, sometimes a transpose of another: contractions read through those. */
