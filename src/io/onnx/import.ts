@@ -184,7 +184,7 @@ function checkModel(model: Model, source: string): number {
   if (faults.size > 0) {
     const list = [...faults].map(([what, count]) => (count === 1 ? what : `${what} (${count} times)`))
     throw new FileError(source, `uses what cannot be imported: ${list.join(', ')}`, {
-      hint: `${Object.keys(importRules).length} operators are supported: docs/onnx.md lists them.`,
+      hint: `${Object.keys(importRules).length} operators are supported: docs/files.md lists them.`,
     })
   }
   if (set?.version === undefined) throw new FileError(source, 'does not say which version of the operators it uses')
