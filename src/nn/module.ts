@@ -79,8 +79,13 @@ export const forwardOf = (module: Module): AnyFunction => modules.get(module)!
 /** The innermost module that is running. */
 let running: Module | undefined
 
-/** Sees each call of a layer as it returns: its path, and what it gave. */
-export type CallObserver = (call: { path: string; layer: AnyFunction; output: unknown }) => void
+/** Sees each call of a layer as it returns: its path, what it was given, and what it gave. */
+export type CallObserver = (call: {
+  path: string
+  layer: AnyFunction
+  inputs: readonly unknown[]
+  output: unknown
+}) => void
 let observer: CallObserver | undefined
 
 /** Runs `f` while `observe` sees each call. */
@@ -102,7 +107,7 @@ function call(self: Module, forward: AnyFunction, inputs: unknown[]): unknown {
   try {
     return withScope(path, self.place, () => {
       try {
-        return observed(self, forward(self.children, ...inputs))
+        return observed(self, inputs, forward(self.children, ...inputs))
       } catch (error) {
         throw blameArguments({ operation: nameOf(self), f: forward, hidden: 1 }, inputs, error)
       }
@@ -115,14 +120,14 @@ function call(self: Module, forward: AnyFunction, inputs: unknown[]): unknown {
 /** Calls a child that may be a plain function, which then runs under its name as well. */
 export function callChild(name: string, layer: AnyFunction, input: unknown): unknown {
   if (isModule(layer)) return layer(input)
-  return withScope(name, undefined, () => observed(layer, layer(input)))
+  return withScope(name, undefined, () => observed(layer, [input], layer(input)))
 }
 
 /** `linear` of `linear(2, 3)`. */
 const nameOf = ({ description }: Module): string => description.replace(/\(.*/s, '')
 
-function observed<T>(layer: AnyFunction, output: T): T {
-  observer?.({ path: scopePath(), layer, output })
+function observed<T>(layer: AnyFunction, inputs: readonly unknown[], output: T): T {
+  observer?.({ path: scopePath(), layer, inputs, output })
   return output
 }
 

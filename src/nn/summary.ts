@@ -60,8 +60,22 @@ export function summary(
   const counted = new Set<Node>()
   const owned = new Set<Variable>()
   const trace = new Trace({ training: false })
-  const observe: CallObserver = ({ path, layer, output }) => {
-    const flops = output instanceof TensorValue ? newWork(TensorValue.nodeOf(output), counted) : 0
+  /** Work on what a layer was given, by the layer's path: that of the module which calls it. */
+  const before = new Map<string, number>()
+  const workOf = (values: readonly unknown[]) =>
+    values.reduce<number>(
+      (sum, value) => sum + (value instanceof TensorValue ? newWork(TensorValue.nodeOf(value), counted) : 0),
+      0,
+    )
+  const observe: CallObserver = ({ path, layer, inputs, output }) => {
+    const given = workOf(inputs)
+    let flops = workOf([output])
+    for (const [inner, work] of before)
+      if (path === '' || inner.startsWith(`${path}.`)) {
+        flops += work
+        before.delete(inner)
+      }
+    if (given > 0) before.set(path, (before.get(path) ?? 0) + given)
     const own = isModule(layer) ? ownParameters(layer.children).filter((variable) => !owned.has(variable)) : []
     for (const variable of own) owned.add(variable)
     // What only chains others is no row of its own.

@@ -266,6 +266,16 @@ test('summary: layers, shapes, parameters, operations', () => {
   )
 })
 
+test('summary: what a module does before it calls a layer is the module’s work, not the layer’s', () => {
+  const inner = nn.module({ last: nn.linear(4, 2) }, (m, x: Tensor) => m.last(x.mul(3).add(1)))
+  const net = nn.sequential(nn.linear(3, 4), inner)
+  const flops = (path: string) => summary(net, [5, 3]).rows.find((row) => row.path === path)!.flops
+  expect([flops('0'), flops('1.last'), flops('1')]).toEqual([5 * 4 * 7, 5 * 2 * 9, 5 * 4 * 2])
+  const attention = summary(nn.sequential(nn.multiHeadAttention(8, 2)), [1, 6, 8])
+  expect(attention.rows.find((row) => row.path === '0.out_proj')!.flops).toBe(6 * 8 * 17)
+  expect(attention.rows.find((row) => row.path === '0')!.flops).toBeGreaterThan(6 * 24 * 17 + 2 * 2 * 6 * 6 * 2 * 4)
+})
+
 interface Whole {
   name: string
   sizes: number[]
