@@ -1,5 +1,5 @@
 /**
- * @file Dropout: of elements, and of whole channels. In: a probability. Out: a layer that does nothing in inference.
+ * @file Dropout: of elements, of whole channels, and for selu. In: a probability. Out: a layer that does nothing in inference.
  *
  * nn.sequential(nn.linear(784, 128), nn.relu, nn.dropout(0.2), nn.linear(128, 10))
  */
@@ -44,6 +44,24 @@ export function dropout2d(probability = 0.5): Dropout {
     )
   }
   return makeModule(`dropout2d(${probability})`, {}, forward, { keepsShape: true as const }) as unknown as Dropout
+}
+
+/**
+ * Dropout that keeps mean and variance of what selu gives: in training each element is with probability p −λα (selu's limit),
+ * and the result a·x + b with a = ((1 − p)(1 + p·λ²α²))^(−1/2) and b = a·p·λα; in inference y = x.
+ * Klambauer et al. 2017, arXiv:1706.02515; torch's AlphaDropout
+ */
+export function alphaDropout(probability = 0.5): Dropout {
+  checkProbability('nn.alphaDropout', probability)
+  const limit = 1.0507009873554805 * 1.6732632423543772
+  const forward = (_: object, x: Tensor): Tensor => {
+    if (probability === 0 || !inTraining('alphaDropout')) return x
+    if (probability === 1) return x.mul(0)
+    const a = ((1 - probability) * (1 + probability * limit ** 2)) ** -0.5
+    const kept = random.bernoulli(x.shape as Shape, 1 - probability)
+    return where(kept, x.mul(a), -limit * a).add(a * probability * limit)
+  }
+  return makeModule(`alphaDropout(${probability})`, {}, forward, { keepsShape: true as const }) as unknown as Dropout
 }
 
 /** x where a mask of the given shape, broadcast to that of x, keeps it; x itself in inference. */

@@ -49,7 +49,7 @@ export type {
   TransposedConvolutionLayerOptions,
 } from './convolution.js'
 export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d } from './convolution.js'
-export { type Dropout, dropout, dropout2d } from './dropout.js'
+export { alphaDropout, type Dropout, dropout, dropout2d } from './dropout.js'
 export { type Embedding, type EmbeddingOptions, embedding } from './embedding.js'
 export * as init from './initializers.js'
 export { parameter } from './initializers.js'
@@ -66,6 +66,7 @@ export {
 export {
   type GroupNorm,
   groupNorm,
+  instanceNorm,
   type LayerNorm,
   type LayerNormOptions,
   layerNorm,

@@ -1,5 +1,5 @@
 /**
- * @file Normalisation within a sample: layerNorm and rmsNorm over the last axes, groupNorm over groups of channels. What
+ * @file Normalisation within a sample: layerNorm and rmsNorm over the last axes, groupNorm over groups of channels, instanceNorm over each. What
  * needs the whole batch is in batch-norm.ts. In: sizes. Out: a layer with PyTorch's names, `weight` (γ) and `bias` (β).
  *
  * nn.sequential(nn.linear(16, 64), nn.layerNorm(64), nn.gelu)
@@ -139,6 +139,38 @@ export function groupNorm<const C extends number, D extends FloatDType = 'float3
     const [batch, , ...rest] = x.shape as Shape
     const grouped = x.reshape([batch!, groups, (channels / groups) * sizeOf(rest)])
     return channelAffine(standardized(grouped, [2], epsilon).reshape(x.shape), m.weight?.value, m.bias?.value)
+  }
+  return makeModule(description, children, forward, {
+    keepsShape: true as const,
+    channels,
+    dtype,
+  }) as unknown as GroupNorm<C, D>
+}
+
+/**
+ * y = (x − μ) / √(σ² + ε) · γ + β with mean and variance of each sample's channel over all further axes: groupNorm with as many
+ * groups as channels, but without γ and β unless `affine` says so. x, y: [batch, channels, ...], of rank 3 or more; ε = 1e-5.
+ * Ulyanov et al. 2016, arXiv:1607.08022; torch's InstanceNorm1d, 2d and 3d without running statistics
+ */
+export function instanceNorm<const C extends number, D extends FloatDType = 'float32'>(
+  channels: C,
+  options: NormOptions<D> = {},
+): GroupNorm<C, D> {
+  checkOptions('nn.instanceNorm', options, ['epsilon', 'affine', 'dtype'])
+  checkCount('nn.instanceNorm', 'the number of channels', channels)
+  const { epsilon = 1e-5, affine = false } = options
+  checkEpsilon('nn.instanceNorm', epsilon)
+  const dtype = floatDtype('nn.instanceNorm', options.dtype)
+  const description = `instanceNorm(${channels})`
+  const children = channelScale(channels, affine, dtype)
+  const forward = (m: typeof children, x: Tensor): Tensor => {
+    checkChannels('instanceNorm', x, channels, dtype, description)
+    if (x.rank < 3)
+      throw new ShapeError('instanceNorm', `takes [batch, channels, ...], got ${formatShape(x.shape)}`, {
+        hint: 'One number a channel has no variance.',
+      })
+    const further = (x.shape as Shape).flatMap((_, axis) => (axis < 2 ? [] : [axis]))
+    return channelAffine(standardized(x, further, epsilon), m.weight?.value, m.bias?.value)
   }
   return makeModule(description, children, forward, {
     keepsShape: true as const,

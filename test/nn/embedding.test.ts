@@ -9,7 +9,7 @@ import { summary } from '../../src/nn/summary.js'
 import * as optim from '../../src/optim/index.js'
 import { tensor } from '../../src/trace/creation.js'
 import { gradientsOf } from '../../src/trace/grad.js'
-import { RandomGenerator } from '../../src/trace/random.js'
+import * as random from '../../src/trace/random.js'
 import type { Tensor } from '../../src/trace/tensor.js'
 import { variable } from '../../src/trace/variable.js'
 import { fit } from '../../src/train/fit.js'
@@ -92,7 +92,7 @@ test('rotary positions: the product of query and key depends on their distance a
 describe('draws', () => {
   const x = tensor(new Float32Array(6000).fill(-1), { shape: [2, 30, 100] }) as Tensor
   const run = (f: (t: Tensor) => Tensor, input: Tensor, seed = 1) =>
-    numbers(runTraced(f, [input], { training: true, random: new RandomGenerator(seed) })[0]!)
+    numbers(runTraced(f, [input], { training: true, random: new random.RandomGenerator(seed) })[0]!)
   const mean = (values: readonly number[]) => values.reduce((s, v) => s + v, 0) / values.length
 
   test('dropout2d drops whole channels', () => {
@@ -104,6 +104,19 @@ describe('draws', () => {
     expect(dropped).toBeLessThan(45)
     expect(new Set(y)).toEqual(new Set([0, -2]))
     expect(numbers(nn.dropout2d(0.5)(x))).toEqual(numbers(x))
+  })
+
+  test('alphaDropout keeps mean and variance of what selu gives', () => {
+    const drawn = runTraced(() => nn.selu(random.normal([200, 100])), [], { random: new random.RandomGenerator(3) })[0]!
+    const y = run((t) => nn.alphaDropout(0.2)(t), drawn)
+    const variance = mean(y.map((v) => v * v)) - mean(y) ** 2
+    expect([mean(y), variance].map((v) => Math.round(v * 10))).toEqual([0, 10])
+    const limit = -1.7580993408473766
+    const a = (0.8 * (1 + 0.2 * limit ** 2)) ** -0.5
+    const dropped = Math.fround(a * limit - a * 0.2 * limit)
+    const share = y.filter((v) => Math.abs(v - dropped) < 1e-5).length / y.length
+    expect(Math.abs(share - 0.2)).toBeLessThan(0.015)
+    expect(numbers(nn.alphaDropout(0.2)(x))).toEqual(numbers(x))
   })
 
   test('rrelu draws slopes evenly, a new one for each element', () => {
@@ -133,7 +146,7 @@ describe('draws', () => {
             [v],
           ),
         [],
-        { training: true, random: new RandomGenerator(5) },
+        { training: true, random: new random.RandomGenerator(5) },
       ).flatMap(numbers)
     expect(gradient(true)).toEqual(gradient(false))
     expect(gradient(true).some((g) => Math.abs(g) > 0.01)).toBe(true)

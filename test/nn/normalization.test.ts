@@ -147,6 +147,7 @@ test.each([
   ],
   [() => nn.groupNorm(2, 5), /5 channels cannot be divided into 2 groups/],
   [() => nn.groupNorm(2, 4)(random([4], 1)), /takes \[batch,4,\.\.\.\], got \[4\]/],
+  [() => nn.instanceNorm(4)(random([2, 4], 1)), /takes \[batch, channels, \.\.\.\], got \[2,4\]/],
   [() => nn.batchNorm(0), /whole number above 0, not 0/],
   [() => nn.batchNorm(3, { momentum: 2 }), /momentum must be from 0 to 1 or 'cumulative', not 2/],
   [() => nn.batchNorm(3)(random([2, 4], 1)), /takes \[batch,3,\.\.\.\], got \[2,4\]/],
