@@ -121,8 +121,11 @@ export interface OpAttrs {
    * computed from it is not taken for what has been computed from x before. StableHLO's optimization_barrier.
    */
   barrier: None
-  /** (y, ...x) → y, whose cotangent a rule turns into those of x. It is gone once differentiation is over. */
-  custom: { readonly rule: CustomRule }
+  /**
+   * (y, ...x) → y, whose cotangent a rule turns into those of x. It is gone once differentiation is over. A joint rule gets the
+   * cotangents of all its results together: of the nodes that differ in y and `result` alone.
+   */
+  custom: { readonly rule: CustomRule; readonly result: number }
 
   /** Over `axes`, neighbours in ascending order (the constructor splits others); the axes are dropped. */
   reduce: { readonly kind: ReduceKind; readonly axes: readonly number[]; readonly order: Order }
@@ -170,9 +173,11 @@ export class CustomRule {
   /** What tells rules apart where attributes are compared. */
   readonly id = CustomRule.#made++
   readonly backward: (context: never) => unknown
+  readonly joint: boolean
 
-  constructor(backward: (context: never) => unknown) {
+  constructor(backward: (context: never) => unknown, joint = false) {
     this.backward = backward
+    this.joint = joint
   }
 
   toString(): string {

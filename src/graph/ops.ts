@@ -126,7 +126,8 @@ export const argsort = (x: Node, axis: number, descending = false): Node => make
 /** x, no earlier than the others. */
 export const barrier = (x: Node, after: readonly Node[]): Node => make('barrier', [x, ...after], {})
 /** y, differentiated by a rule with respect to x. */
-export const custom = (y: Node, x: readonly Node[], rule: CustomRule): Node => make('custom', [y, ...x], { rule })
+export const custom = (y: Node, x: readonly Node[], rule: CustomRule, result = 0): Node =>
+  make('custom', [y, ...x], { rule, result })
 
 /** Broadcast by NumPy's rule: axes aligned from the right. */
 export function broadcastTo(x: Node, shape: Shape): Node {

@@ -12,7 +12,7 @@ import { type AnyFunction, type Children, forwardOf, isModule, makeModule } from
  * not for what is between, at the cost of f's time. As torch.utils.checkpoint and jax.checkpoint. Values, gradients and random
  * draws are those of f. f is a function of tensors or a module; a module stays one, with the same children and names of
  * parameters. It may use Variables and captured tensors, which get their gradients, and may return tensors in arrays and
- * objects: they are computed once more together, and each goes back through f by itself.
+ * objects.
  * `step.explain(args).liveBytes` says what is gained: of a chain of n equal blocks, each of them a remat, little more than n
  * results and what one block keeps, instead of n times what one block keeps. Chen et al. 2016, arXiv:1604.06174.
  * Example: nn.sequential(remat(nn.residual(nn.linear(64, 64))), nn.linear(64, 10))

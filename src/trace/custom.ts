@@ -76,6 +76,7 @@ export function rematFunction<A extends readonly unknown[], R>(f: (...inputs: A)
   return (...inputs) => {
     const { result, wrap } = rematerialized(() => withoutEvaluation(() => f(...inputs)))
     const { leaves, rebuild } = flatten<Tensor>(result, (value): value is Tensor => isTensor(value))
-    return rebuild(leaves.map((leaf) => record([leaf], (y) => wrap(y!)))) as R
+    const wrapped = wrap(leaves.map((leaf) => TensorValue.nodeOf(leaf)))
+    return rebuild(leaves.map((leaf, i) => record([leaf], () => wrapped[i]!))) as R
   }
 }

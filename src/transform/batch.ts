@@ -34,7 +34,7 @@ import {
   transpose,
 } from '../graph/ops.js'
 import { loopOf } from '../graph/scan.js'
-import type { CustomBackward } from './vjp.js'
+import type { CustomBackward, JointBackward } from './vjp.js'
 
 export interface Batched {
   readonly node: Node
@@ -44,6 +44,7 @@ export interface Batched {
 
 export function batched(outputs: readonly Node[], known: ReadonlyMap<Node, Node>, size: number): Batched[] {
   const done = new Map<Node, Node>(known)
+  const shared: BatchedRules = new Map()
   // What waits for a sample though it does not depend on one.
   const waiting = new Map<Node, Node>()
   for (const node of topological(outputs)) {
@@ -56,7 +57,7 @@ export function batched(outputs: readonly Node[], known: ReadonlyMap<Node, Node>
     }
     const all = () => x.map((operand, i) => (isBatched[i] ? operand : stretched(operand, size)))
     const rule = rules[node.op] as BatchRule<Op>
-    done.set(node, rule({ node, attrs: node.attrs, x, isBatched, all, size }))
+    done.set(node, rule({ node, attrs: node.attrs, x, isBatched, all, size, shared }))
   }
   return outputs.map((node) => ({ node: done.get(node) ?? waiting.get(node) ?? node, isBatched: done.has(node) }))
 }
@@ -79,6 +80,7 @@ interface Context<O extends Op> {
   /** Its operands, all with the axis. */
   readonly all: () => readonly Node[]
   readonly size: number
+  readonly shared: BatchedRules
 }
 type BatchRule<O extends Op> = (context: Context<O>) => Node
 
@@ -153,10 +155,11 @@ const rules: { readonly [O in Op]: BatchRule<O> } = {
   },
   cumulativeSum: ({ x: [x], attrs }) => cumulativeSum(x!, attrs.axis + 1, attrs.reverse, attrs.exclusive),
   argsort: ({ x: [x], attrs }) => argsort(x!, attrs.axis + 1, attrs.descending),
-  custom: ({ node, x, isBatched, attrs, size }) => {
+  custom: (context) => {
+    const { x, isBatched, size } = context
     const [y, ...operands] = x as [Node, ...Node[]]
     const whole = isBatched[0] ? y : stretched(y, size)
-    return custom(whole, operands, batchedRule(attrs.rule, node.operands, isBatched, size))
+    return custom(whole, operands, ruleFor(context), context.attrs.result)
   },
 
   reduce: ({ x: [x], attrs }) => reduce(attrs.kind, x!, further(attrs.axes)),
@@ -238,33 +241,49 @@ export function toPlace(x: Node, axis: number): Node {
 
 const others = (shape: Shape, axis: number): number[] => shape.map((_, i) => i).filter((i) => i !== axis)
 
-/** The rule of a custom derivative, for a batch: what a sample's operand gets is summed where all samples share it. */
-function batchedRule(
-  rule: CustomRule,
-  operands: readonly Node[],
-  isBatched: readonly boolean[],
-  size: number,
-): CustomRule {
-  return new CustomRule(({ y, x, g }: Parameters<CustomBackward>[0]) => {
-    const known = new Map<Node, Node>()
-    const one = (whole: Node, type: Node['type'], has = true): Node => {
-      if (!has) return whole
-      const leaf = input(type.dtype, type.shape)
-      known.set(leaf, whole)
-      return leaf
-    }
-    const { type } = operands[0]!
-    const flows = (rule.backward as CustomBackward)({
-      y: one(y, type),
-      x: x.map((operand, k) => one(operand, operands[k + 1]!.type, isBatched[k + 1])),
-      g: one(g, type),
-    })
-    return flows.map((flow, k) => {
+/** Rules of custom derivatives for one batch, by what they were made of: results of a joint one stay together. */
+type BatchedRules = Map<CustomRule, { readonly x: readonly Node[]; readonly made: CustomRule }[]>
+
+function ruleFor({ node, attrs: { rule }, isBatched, size, shared }: Context<'custom'>): CustomRule {
+  const x = node.operands.slice(1)
+  const has = isBatched.slice(1)
+  if (!rule.joint) return batchedRule(rule, has, size)
+  const others = shared.get(rule) ?? []
+  shared.set(rule, others)
+  const known = others.find((other) => other.x.every((operand, i) => operand === x[i]))
+  if (known) return known.made
+  const made = batchedRule(rule, has, size)
+  others.push({ x, made })
+  return made
+}
+
+/** A rule for a batch: what a sample's operand gets is summed where all samples share it. */
+function batchedRule(rule: CustomRule, has: readonly boolean[], size: number): CustomRule {
+  const whole = (known: Map<Node, Node>, flows: readonly (Node | undefined)[]) =>
+    flows.map((flow, k) => {
       if (!flow) return undefined
-      const [whole] = batched([flow], known, size)
-      const copies = whole!.isBatched ? whole!.node : stretched(whole!.node, size)
-      return isBatched[k + 1] ? copies : reduce('sum', copies, [0])
+      const [one] = batched([flow], known, size)
+      const copies = one!.isBatched ? one!.node : stretched(one!.node, size)
+      return has[k] ? copies : reduce('sum', copies, [0])
     })
+  /** A leaf for one sample of what has the axis. */
+  const sampleOf = (known: Map<Node, Node>, all: Node): Node => {
+    const leaf = input(all.type.dtype, all.type.shape.slice(1))
+    known.set(leaf, all)
+    return leaf
+  }
+  const samples = (known: Map<Node, Node>, all: readonly Node[]) =>
+    all.map((operand, k) => (has[k] ? sampleOf(known, operand) : operand))
+  if (rule.joint)
+    return new CustomRule((context: Parameters<JointBackward>[0]) => {
+      const known = new Map<Node, Node>()
+      const g = context.g.map((one) => one && sampleOf(known, one))
+      return whole(known, (rule.backward as JointBackward)({ x: samples(known, context.x), g }))
+    }, true)
+  return new CustomRule((context: Parameters<CustomBackward>[0]) => {
+    const known = new Map<Node, Node>()
+    const [y, g] = [sampleOf(known, context.y), sampleOf(known, context.g)]
+    return whole(known, (rule.backward as CustomBackward)({ x: samples(known, context.x), y, g }))
   })
 }
 

@@ -7,13 +7,13 @@
 import { isFloat } from '../base/dtype.js'
 import { DtypeError, ShapeError } from '../base/errors.js'
 import { formatShape, sameShape } from '../base/shape.js'
-import { type Node, topological } from '../graph/node.js'
+import { isOp, type Node, topological } from '../graph/node.js'
 import { fullLike } from '../graph/ops.js'
 import { loopOf, loopsAmong } from '../graph/scan.js'
 import { formatType } from '../graph/types.js'
 import { total } from './flows.js'
 import { loopGradient } from './scan-gradient.js'
-import { type VjpContext, vjp } from './vjp.js'
+import { type JointBackward, type VjpContext, vjp } from './vjp.js'
 
 /**
  * ∂output/∂wrt, or with a cotangent c of the output's type ∂⟨c, output⟩/∂wrt. Zero where the output does not depend.
@@ -40,6 +40,7 @@ export function pullback(
   const order = topological(outputs)
   const leads = leadingTo(order, wrt)
   const loops = loopsAmong(order)
+  const joints = jointsAmong(order)
   const flows = new Map<Node, Node[]>()
   const flow = (node: Node, g: Node | undefined): void => {
     if (!g || !leads.has(node)) return
@@ -74,6 +75,18 @@ export function pullback(
       })
       continue
     }
+    const joint = joints.get(y)
+    if (joint) {
+      const g: (Node | undefined)[] = []
+      for (const one of joint) g[one.attrs.result] = cotangent(one)
+      if (y !== joint[0] || g.every((one) => !one)) continue
+      const [, ...x] = y.operands
+      const back = (joint[0]!.attrs.rule.backward as JointBackward)({ x, g })
+      x.forEach((operand, k) => {
+        flow(operand, back[k])
+      })
+      continue
+    }
     if (!leads.has(y)) continue
     const g = cotangent(y)
     if (!g) continue
@@ -83,6 +96,22 @@ export function pullback(
     })
   }
   return wrt.map(cotangent)
+}
+
+/** The results of joint rules, in order: of one rule, and of the same operands. */
+function jointsAmong(order: readonly Node[]): Map<Node, readonly Node<'custom'>[]> {
+  const joints = new Map<Node, Node<'custom'>[]>()
+  const byRule = new Map<object, Node<'custom'>[][]>()
+  for (const node of order) {
+    if (!isOp(node, 'custom') || !node.attrs.rule.joint) continue
+    const candidates = byRule.get(node.attrs.rule) ?? []
+    byRule.set(node.attrs.rule, candidates)
+    let joint = candidates.find(([first]) => first!.operands.every((x, i) => i === 0 || x === node.operands[i]))
+    if (!joint) candidates.push((joint = []))
+    joint.push(node)
+    joints.set(node, joint)
+  }
+  return joints
 }
 
 /** The rule of y's op; the correlation between op and attributes is one that only the table knows. */

@@ -51,6 +51,13 @@ export type CustomBackward = (context: {
   readonly g: Node
 }) => readonly (Node | undefined)[]
 
+/** What a joint rule does: from what its results were computed from and their cotangents, those of what they were computed from. */
+export type JointBackward = (context: {
+  readonly x: readonly Node[]
+  /** By result; undefined where nothing flows. */
+  readonly g: readonly (Node | undefined)[]
+}) => readonly (Node | undefined)[]
+
 /** A rule gives one cotangent an operand, in order; those left out are undefined. */
 export type VjpRule<O extends Op> = (context: VjpContext<O>) => readonly (Node | undefined)[]
 
