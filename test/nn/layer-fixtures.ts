@@ -1,7 +1,7 @@
 /**
  * @file Layers against PyTorch: value, gradients of inputs and parameters, second derivatives and changed state, in float32
- * (1e-5) and float64 (1e-10), relative to the largest number of each tensor. The names of parameters must be PyTorch's, and
- * the interpreter's bits those of WebAssembly.
+ * (1e-5) and float64 (1e-10), relative to the largest number of each tensor. The names of parameters must be PyTorch's. That
+ * all engines give the same bits is for test/conformance.
  *
  * layersMatch('layers-norms.json', { layerNorm: (dtype) => { const net = nn.layerNorm(5, { dtype }); return { net, call: (x) => net(x) } } })
  */
@@ -45,15 +45,8 @@ export type Float = 'float32' | 'float64'
 /** A net of one input and one output. */
 export const single = (net: ModuleParts): Built => ({ net, call: net as unknown as Built['call'] })
 
-/**
- * A test of each case of a fixture in both precisions. `build` has a row for each; a row or case without the other fails.
- * `interpreted: false` leaves out the interpreter, for large compositions of layers that have tests of their own.
- */
-export function layersMatch(
-  file: string,
-  build: Readonly<Record<string, (dtype: Float) => Built>>,
-  { interpreted = true } = {},
-): void {
+/** A test of each case of a fixture in both precisions. `build` has a row for each; a row or case without the other fails. */
+export function layersMatch(file: string, build: Readonly<Record<string, (dtype: Float) => Built>>): void {
   const path = new URL(`../fixtures/torch/${file}`, import.meta.url)
   const { cases } = JSON.parse(readFileSync(path, 'utf8')) as { cases: Case[] }
   test(`${file}: every case has a row`, () => {
@@ -64,12 +57,12 @@ export function layersMatch(
       ['float32', 1e-5],
       ['float64', 1e-10],
     ] as const)('%s', (dtype, tolerance) => {
-      compare(c, build[c.name]!(dtype), dtype, tolerance, interpreted)
+      compare(c, build[c.name]!(dtype), dtype, tolerance)
     })
   })
 }
 
-function compare(c: Case, { net, call }: Built, dtype: Float, tolerance: number, interpreted: boolean): void {
+function compare(c: Case, { net, call }: Built, dtype: Float, tolerance: number): void {
   const variables = net ? state(net) : new Map<string, Variable>()
   expect(new Set(variables.keys())).toEqual(new Set(Object.keys(c.state)))
   const trainable = [...variables].filter(([, v]) => v.trainable).map(([name]) => name)
@@ -88,25 +81,17 @@ function compare(c: Case, { net, call }: Built, dtype: Float, tolerance: number,
   ])
   expect(new Set(wrt.keys())).toEqual(new Set(Object.keys(c.first)))
   const cotangent = tensor(values(c.cotangent), { shape: c.cotangent.shape, dtype })
-  const run = (engine: 'wasm' | 'interpreter') => {
-    for (const [name, v] of variables) setVariable(v, values(c.state[name]!))
-    const step = compile(
-      () => {
-        const value = call(...inputs.map((v) => v.value as Tensor))
-        const first = gradientsOf(value.mul(cotangent).sum(), [...wrt.values()])
-        const squares = first.reduce<Tensor>((sum, g) => sum.add(g.square().sum()), tensor(0, { dtype }))
-        return { value, first, second: gradientsOf(squares.mul(0.5), [...wrt.values()]) }
-      },
-      { training: c.training, engine },
-    )
-    const results = step()
-    return { ...results, after: [...variables.values()].map((v) => v.value as Tensor) }
-  }
-  const all = (results: ReturnType<typeof run>) =>
-    [results.value, ...results.first, ...results.second, ...results.after].map(numbers)
-  const results = run('wasm')
-  if (interpreted) expect(all(run('interpreter'))).toEqual(all(results))
-  const { value, first, second } = results
+  for (const [name, v] of variables) setVariable(v, values(c.state[name]!))
+  const step = compile(
+    () => {
+      const value = call(...inputs.map((v) => v.value as Tensor))
+      const first = gradientsOf(value.mul(cotangent).sum(), [...wrt.values()])
+      const squares = first.reduce<Tensor>((sum, g) => sum.add(g.square().sum()), tensor(0, { dtype }))
+      return { value, first, second: gradientsOf(squares.mul(0.5), [...wrt.values()]) }
+    },
+    { training: c.training },
+  )
+  const { value, first, second } = step()
   expect(value.shape).toEqual(c.value.shape)
   const far: string[] = []
   const check = (what: string, got: Tensor, wanted: Stored) => {
@@ -118,8 +103,7 @@ function compare(c: Case, { net, call }: Built, dtype: Float, tolerance: number,
     check(`first ${name}`, first[i]!, c.first[name]!)
     check(`second ${name}`, second[i]!, c.second[name]!)
   }
-  for (const [i, name] of [...variables.keys()].entries())
-    check(`after ${name}`, results.after[i]!, c.after[name] ?? c.state[name]!)
+  for (const [name, v] of variables) check(`after ${name}`, v.value as Tensor, c.after[name] ?? c.state[name]!)
   expect(far).toEqual([])
 }
 

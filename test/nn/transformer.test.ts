@@ -20,45 +20,41 @@ const called = <N extends nn.ModuleParts>(net: N, call: (net: N, ...inputs: Tens
   call: (...inputs) => call(net, ...inputs),
 })
 const small = (dtype: Float) => ({ feedForward: 5, dtype })
-layersMatch(
-  'layers-transformers.json',
-  {
-    transformerEncoderLayer: (dtype) => called(nn.transformerEncoderLayer(4, 2, small(dtype)), (net, x) => net(x!)),
-    'transformerEncoderLayer, norm first, gelu, causal': (dtype) =>
-      called(
-        nn.transformerEncoderLayer(4, 2, {
-          ...small(dtype),
-          normFirst: true,
-          activation: nn.gelu,
-          bias: false,
-          epsilon: 0.01,
-          causal: true,
-        }),
-        (net, x, keyMask) => net(x!, { keyMask }),
-      ),
-    transformerDecoderLayer: (dtype) =>
-      called(nn.transformerDecoderLayer(4, 2, small(dtype)), (net, x, y, memoryKeyMask) =>
-        net(x!, y!, { causal: true, memoryKeyMask }),
-      ),
-    'transformerDecoderLayer, norm first, masks': (dtype) =>
-      called(nn.transformerDecoderLayer(4, 2, { ...small(dtype), normFirst: true }), (net, x, y, mask, memoryMask) =>
-        net(x!, y!, { mask, memoryMask }),
-      ),
-    transformerEncoder: (dtype) =>
-      called(
-        nn.transformerEncoder(2, () => nn.transformerEncoderLayer(4, 2, { feedForward: 3, normFirst: true, dtype }), {
-          norm: nn.layerNorm(4, { dtype }),
-        }),
-        (net, x, keyMask) => net(x!, { keyMask }),
-      ),
-    transformerDecoder: (dtype) =>
-      called(
-        nn.transformerDecoder(2, () => nn.transformerDecoderLayer(4, 2, { feedForward: 3, dtype })),
-        (net, x, y) => net(x!, y!, { causal: true }),
-      ),
-  },
-  { interpreted: false },
-)
+layersMatch('layers-transformers.json', {
+  transformerEncoderLayer: (dtype) => called(nn.transformerEncoderLayer(4, 2, small(dtype)), (net, x) => net(x!)),
+  'transformerEncoderLayer, norm first, gelu, causal': (dtype) =>
+    called(
+      nn.transformerEncoderLayer(4, 2, {
+        ...small(dtype),
+        normFirst: true,
+        activation: nn.gelu,
+        bias: false,
+        epsilon: 0.01,
+        causal: true,
+      }),
+      (net, x, keyMask) => net(x!, { keyMask }),
+    ),
+  transformerDecoderLayer: (dtype) =>
+    called(nn.transformerDecoderLayer(4, 2, small(dtype)), (net, x, y, memoryKeyMask) =>
+      net(x!, y!, { causal: true, memoryKeyMask }),
+    ),
+  'transformerDecoderLayer, norm first, masks': (dtype) =>
+    called(nn.transformerDecoderLayer(4, 2, { ...small(dtype), normFirst: true }), (net, x, y, mask, memoryMask) =>
+      net(x!, y!, { mask, memoryMask }),
+    ),
+  transformerEncoder: (dtype) =>
+    called(
+      nn.transformerEncoder(2, () => nn.transformerEncoderLayer(4, 2, { feedForward: 3, normFirst: true, dtype }), {
+        norm: nn.layerNorm(4, { dtype }),
+      }),
+      (net, x, keyMask) => net(x!, { keyMask }),
+    ),
+  transformerDecoder: (dtype) =>
+    called(
+      nn.transformerDecoder(2, () => nn.transformerDecoderLayer(4, 2, { feedForward: 3, dtype })),
+      (net, x, y) => net(x!, y!, { causal: true }),
+    ),
+})
 
 const wave = (shape: readonly number[], step = 1.3): Tensor =>
   tensor(
