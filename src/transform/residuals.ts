@@ -2,9 +2,10 @@
  * @file Residuals: what the loop back needs of each iteration of a loop. In: a loop, and nodes in terms of its body and of
  * further leaves (cotangents). Out: those leaves of theirs that the body must stack, and where each is found outside.
  *
- * Stacked is what is dear (a product, a reduction, an exponential) and what else the body has; what is one cheap step away
- * from that, views, and what only derivatives compute is computed again. A carry or scanned input is there as it is.
+ * Stacked is what is dear (a product, a reduction, an exponential) and what else the body has; what is a few cheap steps
+ * away from that, views, and what only derivatives compute is computed again. A carry or scanned input is there as it is.
  */
+import { sizeOf } from '../base/shape.js'
 import { below, bodyOf, dependents } from '../graph/body.js'
 import { type Node, topological } from '../graph/node.js'
 import { isElementwise, type Op, opInfo } from '../graph/op.js'
@@ -40,22 +41,34 @@ export class Residuals {
     const want = (from: Node): void => {
       // Depth is that of one iteration's expressions between residuals.
       if (!this.#varying.has(from) || this.#stacked.has(from) || wanted.has(from)) return
-      if (free.has(from) || (body.has(from) && !isPlainView(from))) wanted.add(from)
+      if (free.has(from) || (body.has(from) && isKept(from))) wanted.add(from)
       else for (const operand of from.operands) want(operand)
     }
     for (const node of topological(roots))
       if (this.#back.has(node)) for (const operand of node.operands) if (!this.#back.has(operand)) want(operand)
     for (const root of roots) if (!this.#back.has(root)) want(root)
 
-    // One cheap step away from what is there.
-    const isThere = (node: Node): boolean => {
-      while (isPlainView(node)) node = node.operands[0]!
-      return !this.#varying.has(node) || wanted.has(node) || this.#stacked.has(node) || free.has(node)
+    // What takes few cheap steps from what is there need not be kept.
+    const isLeaf = (node: Node): boolean =>
+      !this.#varying.has(node) || wanted.has(node) || this.#stacked.has(node) || free.has(node)
+    const stepsTo = (node: Node): number => {
+      const cheap = isElementwise(node.op) && !dear.has(node.op)
+      if (!cheap && !isPlainView(node)) return Number.POSITIVE_INFINITY
+      const own = cheap ? 1 : 0
+      return node.operands.reduce(
+        (sum, operand) => sum + (isLeaf(operand) ? 0 : sum > mostSteps ? 1 : stepsTo(operand)),
+        own,
+      )
+    }
+    const wantLeaves = (node: Node): void => {
+      for (const operand of node.operands)
+        if (!isLeaf(operand)) wantLeaves(operand)
+        else if (this.#varying.has(operand) && !this.#stacked.has(operand)) wanted.add(operand)
     }
     for (const node of [...wanted]) {
-      if (!isElementwise(node.op) || dear.has(node.op) || free.has(node) || !node.operands.every(isThere)) continue
+      if (free.has(node) || stepsTo(node) > mostSteps) continue
       wanted.delete(node)
-      for (const operand of node.operands) want(operand)
+      wantLeaves(node)
     }
 
     const residuals = [...wanted]
@@ -101,6 +114,12 @@ export class Residuals {
     return { slices, invariants }
   }
 }
+
+/** Views are made again, but for what is a small part of its operand. */
+const isKept = (node: Node): boolean =>
+  !isPlainView(node) || (node.op === 'slice' && 2 * sizeOf(node.type.shape) <= sizeOf(node.operands[0]!.type.shape))
+
+const mostSteps = 3
 
 const dear: ReadonlySet<Op> = new Set<Op>([
   'exp',

@@ -14,11 +14,13 @@ import {
   nn,
   optim,
   remat,
+  scan,
   scatterAdd,
   Tensor,
   tensor,
   variable,
   vmap,
+  zeros,
 } from '../../src/index.js'
 import type { Updates } from '../../src/lower/lower.js'
 import type { ModuleParts } from '../../src/nn/module.js'
@@ -326,5 +328,50 @@ export const trainings: readonly Training[] = [
     optimizer: optim.adamW({ learningRate: 0.01 }),
     input: [9, 11],
     target: 7,
+  }),
+  training({
+    name: 'W6: two layers of GRU, dropout between them, Adam',
+    net: () =>
+      nn.module({ gru: nn.gru(9, 21, { layers: 2, dropout: 0.2 }), head: nn.linear(21, 10) }, (m, x: Tensor) =>
+        m.head(
+          m
+            .gru(x as never)[0]
+            .slice([0, 6])
+            .reshape([5, 21]),
+        ),
+      ),
+    loss: loss.crossEntropy as never,
+    optimizer: optim.adam({ learningRate: 0.01 }),
+    input: [5, 7, 9],
+    target: 10,
+  }),
+  training({
+    name: 'LSTM in both directions, a loop in a loop with dropout, a loop over all steps but the last, clipping, SGD',
+    net: () =>
+      nn.module(
+        { lstm: nn.lstm(6, 17, { bidirectional: true }), mix: nn.linear(34, 34), drop: nn.dropout(0.3) },
+        (m, x: Tensor) => {
+          const [, state] = m.lstm(x.slice([0, 0], [3, 4]) as never)
+          const [outputs] = m.lstm(x as never, state)
+          const [last] = scan(
+            (h: Tensor, row: Tensor) => {
+              const [inner, kept] = scan(
+                (g: Tensor, one: Tensor) => [g.add(m.drop(m.mix(one.expandDims(0)).squeeze([0]).mul(g))).tanh(), g],
+                h,
+                row,
+              )
+              return [inner.add(kept.mean(0)), undefined] as const
+            },
+            zeros([34]) as Tensor,
+            outputs as Tensor,
+            { reverse: true },
+          )
+          return last.reshape([17, 2])
+        },
+      ),
+    loss: loss.meanSquaredError as never,
+    optimizer: optim.chain(optim.clipByGlobalNorm(0.3), optim.momentum({ learningRate: 0.1 })),
+    input: [3, 5, 6],
+    target: [17, 2],
   }),
 ]
