@@ -5,22 +5,22 @@
  */
 import { readFileSync } from 'node:fs'
 import { backpropagate, compile, initialize, loss, nn, optim, tensor } from '../../dist/index.js'
-import { BATCH, batches, DIMS, measure } from './common.mjs'
+import { BATCH, batches, measure } from './common.mjs'
+import { workloadOf } from './networks.mjs'
 
 const [workload, threads, variant] = [process.argv[2], Number(process.argv[3] ?? 1), process.argv[4]]
-const sizes = DIMS[workload]
 const batch = BATCH[workload]
-const small = workload === 'W1'
 const version = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
 
-const layers = sizes.slice(1).flatMap((size, i) => {
-  const linear = nn.linear(sizes[i], size)
-  return i + 2 < sizes.length ? [linear, small ? nn.tanh : nn.relu] : [linear]
-})
-const net = nn.sequential(...layers)
+const {
+  net,
+  loss: error,
+  optimizer: spec,
+  input: shape,
+  target: targetShape = [],
+} = workloadOf({ nn, loss, optim }, workload)
 initialize(net, { seed: 1 })
-const optimizer = (small ? optim.sgd({ learningRate: 0.01 }) : optim.adam({ learningRate: 1e-3 })).init(net)
-const error = small ? loss.meanSquaredError : loss.crossEntropy
+const optimizer = spec.init(net)
 const step = compile(
   (input, target) => {
     const value = error(net(input), target)
@@ -31,10 +31,7 @@ const step = compile(
 )
 
 const arrays = batches(workload)
-const toTensors = ([x, y]) => [
-  tensor(x, { shape: [batch, sizes[0]] }),
-  tensor(y, { shape: small ? [batch, 1] : [batch] }),
-]
+const toTensors = ([x, y]) => [tensor(x, { shape: [batch, ...shape] }), tensor(y, { shape: [batch, ...targetShape] })]
 const ready = arrays.map(toTensors)
 let last
 const runs = {
