@@ -94,7 +94,8 @@ class ContractKernel {
     this.#panels = batch === 1 && m < this.#blockRows + tileRows
     // Columns that are neighbours in memory are read in place while few rows reuse them; others are packed.
     const [free, inner] = [rhs.free[0] ?? 0, rhs.inner[0] ?? 0]
-    const direct = (free === 1 || n === 1) && n % width === 0 && (m <= fewRows || k * n * bytes <= 16384)
+    const few = m <= Math.min(fewRows, 8 * tileRows)
+    const direct = (free === 1 || n === 1) && n % width === 0 && (few || k * n * bytes <= 16384)
     // One row or two use each column once or twice: packing it would not pay.
     this.#transposing = !direct && m <= 2 && inner === 1 && n % width === 0
     const packsLeft = m >= tileRows && n >= 4 * panel && m * k * bytes > 32768

@@ -330,7 +330,9 @@ class WindowRows extends Windowed {
     if (axis === m.length) rows = rowsFor(m[--axis]!, target)
     this.#tileAxis = axis
     this.#tileRows = rows
-    const vectors = Math.min(vectorsFor(rows, target), Math.ceil(this.#n / this.width))
+    // As many sums as keep multiply-adds busy, if there are registers for them.
+    const wide = rows * target.tileVectors < 8 && rows * 3 <= 9 ? 3 : vectorsFor(rows, target)
+    const vectors = Math.min(wide, Math.ceil(this.#n / this.width))
     this.#panelSize = vectors * this.width
     this.#right = this.scope.scratch(this.dtype, product(this.segments.inner) * this.#panelSize, true)
     this.#totals = this.scope.scratch(this.dtype, product(m) * this.#panelSize, true)
