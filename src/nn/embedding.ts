@@ -75,6 +75,8 @@ export function embedding<const N extends number, const Size extends number, D e
     gives: [size],
     dtype,
     inputDtype: 'int32',
+    // For messages: how many numbers have a row.
+    vocabulary: count,
   }) as unknown as Embedding<N, Size, D>
 }
 

@@ -193,6 +193,13 @@ export function state(net: ModuleParts): Map<string, Variable> {
   return variables
 }
 
+/** All modules by path, the network itself under ''. */
+export function modulesOf(net: ModuleParts): Map<string, Module> {
+  const found = new Map<string, Module>([['', net as Module]])
+  for (const { path, child } of descendants(net as Module)) if (isModule(child)) found.set(path, child)
+  return found
+}
+
 /**
  * Draws the parameters that have no values yet, each from a stream of its own, named by its path. Without it the first
  * call of the net does so with the seed of `setSeed`.

@@ -26,6 +26,7 @@ import { type BatchResult, metricsOf, outputShape, ScoreTotal, trainingProgram }
 import { type Progress, progressLine } from './progress.js'
 import type { RunControl } from './run.js'
 import type { Best, Epoch, History, Net, Scores } from './types.js'
+import { unknownNumber } from './unknown.js'
 
 /** Makes steps on batches. */
 type Steps = (batches: readonly (readonly Tensor[])[]) => BatchResult[]
@@ -256,7 +257,9 @@ export class Session {
 
   #notFinite(loss: number, epoch: number, batch: number, prepared: Prepared, rowOf: (i: number) => number): never {
     const { train, size, batches, optimizer } = prepared
-    const bad = unknownLabel(this.#net, train, batch * size, Math.min(sampleCount(train), (batch + 1) * size), rowOf)
+    const [from, to] = [batch * size, Math.min(sampleCount(train), (batch + 1) * size)]
+    const rows = Array.from({ length: to - from }, (_, i) => rowOf(from + i))
+    const bad = unknownLabel(this.#net, train, from, to, rowOf) ?? unknownNumber(this.#net, train, rows)
     const rate = optimizer ? ` (it is ${optimizer.learningRate})` : ''
     throw new ValueError('fit', `the loss is ${loss} in epoch ${epoch}, batch ${batch + 1} of ${batches}`, {
       hint:

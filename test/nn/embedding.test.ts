@@ -47,6 +47,23 @@ describe('embedding', () => {
     expect(rows.slice(4)).toEqual([Number.NaN, Number.NaN, Number.NaN, Number.NaN])
   })
 
+  test('fit says which number has no row', async () => {
+    const input = { data: Int32Array.of(0, 1, 2, 4, 3, 7), shape: [3, 2] }
+    const options = {
+      train: { input, target: { data: Int32Array.of(0, 1, 0), shape: [3] } },
+      loss: loss.crossEntropy,
+      optimizer: optim.sgd({ learningRate: 0.1 }),
+    }
+    const of = (count: number) =>
+      nn.module({ words: nn.embedding(count, 4), head: nn.linear(4, 2) }, (m, x: Tensor) =>
+        m.head(m.words(x).mean(1) as Tensor),
+      )
+    await expect(fit(of(7), options)).rejects.toThrow(
+      /the loss is NaN.*Row 2 of the inputs has the number 7, the embedding 'words' has rows for 0\.\.6\./s,
+    )
+    expect((await fit(of(8), options)).epochs.at(-1)!.train.loss).toBeGreaterThan(0)
+  })
+
   test('the vector of padding is 0 at first, wherever it stands; others are normal', () => {
     const net = nn.embedding(400, 50, { paddingIndex: -2 })
     initialize(net, { seed: 1 })

@@ -1,0 +1,26 @@
+/**
+ * @file Numbers in the inputs that no embedding has a row for: why a loss is NaN. In: a network, data, the rows of a batch. Out: a
+ * sentence, or nothing.
+ *
+ * unknownNumber(net, train, [17, 4, 9]) → "Row 4 of the inputs has the number 65, the embedding '0' has rows for 0..64."
+ */
+import { type Dataset, sampleCount } from '../data/column.js'
+import { isScaled } from '../data/source.js'
+import { type Module, modulesOf } from '../nn/module.js'
+import type { Net } from './types.js'
+
+/** The first number that is beyond the largest embedding of the network, if there is one. Inputs of fractions have none. */
+export function unknownNumber(net: Net, train: Dataset, rows: Iterable<number>): string | undefined {
+  const { data } = train.input
+  if (data instanceof Float32Array || data instanceof Float64Array || isScaled(train.input)) return undefined
+  let largest: { path: string; count: number } | undefined
+  for (const [path, { vocabulary: count = 0 }] of modulesOf(net) as Map<string, Module & { vocabulary?: number }>)
+    if (count > (largest?.count ?? 0)) largest = { path, count }
+  if (!largest) return undefined
+  const width = data.length / sampleCount(train)
+  for (const row of rows)
+    for (let i = row * width; i < (row + 1) * width; i++)
+      if (data[i]! < 0 || data[i]! >= largest.count)
+        return `Row ${row} of the inputs has the number ${data[i]}, the embedding${largest.path && ` '${largest.path}'`} has rows for 0..${largest.count - 1}.`
+  return undefined
+}
