@@ -32,6 +32,7 @@ import { type Faster, Tiered } from './runtime/tiered.js'
 import { wasmEngine } from './runtime/wasm.js'
 import { type CompileSettings, type EngineName, engineName, numericsMode, threadCount } from './settings.js'
 import { formFma } from './transform/fma.js'
+import { layOutLoopOperands } from './transform/loop-operands.js'
 import { simplify } from './transform/simplify.js'
 import { tidyLoops } from './transform/tidy-loops.js'
 
@@ -71,6 +72,7 @@ export const passes: readonly Pass[] = [
   graphPass('trace', (graph) => graph),
   graphPass('loops', (graph) => tidyLoops(graph)),
   graphPass('simplify', (graph, c) => simplify(graph, c.mode)),
+  graphPass('loop operands', (graph) => layOutLoopOperands(graph)),
   // In fused mode x·y + z becomes one operation here; nothing below makes or breaks one.
   graphPass('fma', (graph, c) => (c.mode === 'fused' ? formFma(graph) : graph)),
   {

@@ -121,7 +121,7 @@ test('what does not depend on carries leaves the loop, wherever it was written',
   )
   expect(counts.filter((one) => one === '1 contract')).toHaveLength(1)
   expect(counts.filter((one) => one.startsWith('30'))).toEqual(['30 contract'])
-  expect(counts).toContain('1 multiply')
+  expect(counts).toHaveLength(4)
 })
 
 test('without a derivative a state has two rows', () => {
