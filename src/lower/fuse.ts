@@ -141,11 +141,18 @@ function group(
   const groups: Group[] = []
   const place = new Map<Node, number>()
   const touched = new Map<Group, Set<Node>>()
+  // Where memory counts more than time, sums over columns of different sources would keep all of them until the last.
+  const saves = units.some((unit) => unit.after.length > 0)
   for (const unit of withUpdatesLast(units, graph, updates)) {
     let earliest = 0
     for (const read of unit.reads) earliest = Math.max(earliest, place.get(read.node) ?? 0)
     for (const node of unit.after) earliest = Math.max(earliest, place.get(node) ?? 0)
-    const at = findHome(unit, groups, earliest, (group) => (touched.get(group)?.size ?? 0) <= mostNodes)
+    const hasRoom = (group: Group): boolean => {
+      const others = touched.get(group)!
+      const shares = group.kind !== 'columns' || !saves || unit.reads.some(({ node }) => others.has(node))
+      return shares && others.size <= mostNodes
+    }
+    const at = findHome(unit, groups, earliest, hasRoom)
     const nodes = touched.get(groups[at]!) ?? new Set<Node>()
     touched.set(groups[at]!, nodes)
     for (const root of unit.results ?? [unit.root]) {

@@ -155,6 +155,24 @@ describe('remat', () => {
     expect(perBlock(plain)).toBeGreaterThan(3)
     expect(perBlock(remat)).toBeLessThan(1.01)
   })
+  test('blocks of layers: weights and biases get their gradients before the next block is computed again', () => {
+    const units = (wrap: <F extends (...x: never[]) => unknown>(f: F) => F, depth: number) => {
+      const block = () => wrap(nn.sequential(nn.linear(64, 256), nn.gelu, nn.linear(256, 64), nn.tanh))
+      const blocks = Array.from({ length: depth }, block)
+      const net = nn.module({ blocks }, (m, x: Tensor) => m.blocks.reduce<Tensor>((y, one) => one(y as never), x))
+      const step = compile(
+        (x: Tensor) => {
+          const error = net(x).square().mean()
+          return [error, ...backpropagate(error, net).values()]
+        },
+        { training: true },
+      )
+      return step.explain([values(1024, 64)]).liveBytes / (4 * 1024 * 64)
+    }
+    const perBlock = (wrap: <F extends (...x: never[]) => unknown>(f: F) => F) => (units(wrap, 6) - units(wrap, 3)) / 3
+    expect(perBlock((f) => f)).toBeGreaterThan(10)
+    expect(perBlock(remat as never)).toBeLessThan(1.1)
+  })
   test('computes once more, and once only: exponentials in the program', () => {
     const count = (wrap: typeof plain) => {
       const { weights, forward } = chain(4, wrap)
