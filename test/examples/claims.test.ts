@@ -3,6 +3,7 @@
  * What is asserted is the direction; figures are in examples/README.md.
  */
 import { describe, expect, it } from 'vitest'
+import { run as autoencoder } from '../../examples/autoencoder.js'
 import { run as cnn } from '../../examples/cnn.js'
 import { run as descent } from '../../examples/descent.js'
 import { run as freeze } from '../../examples/freeze.js'
@@ -107,5 +108,13 @@ describe.each([1, 2, 3])('seed %i', (seed) => {
     ])
     expect(ham!).toBeLessThan(0)
     expect(prize!).toBeGreaterThan(0)
+  })
+
+  it('autoencoder: 16 numbers of a network say more of a digit than 16 principal components', async () => {
+    const { network, components } = await autoencoder({ seed, quick: true })
+    expect(network).toBeLessThan(0.95 * components)
+    // The components are right: digits differ from their mean by 0.065, of which they leave two fifths.
+    expect(components).toBeGreaterThan(0.024)
+    expect(components).toBeLessThan(0.03)
   })
 })
