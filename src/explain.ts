@@ -11,6 +11,8 @@ import { type MachinePeak, machinePeak } from './runtime/peak.js'
 
 export interface KernelExplanation extends Partial<KernelTime> {
   readonly name: string
+  /** How often it runs in each step, where it stands in a loop (scan); all other numbers are of all these times. */
+  readonly times?: number
   /** Floating-point operations; a multiply-add counts two, an exponential about twenty. */
   readonly flops: number
   /** Bytes read and written: each buffer once, twice if it is updated, and of gathered rows those that are read. */
@@ -71,22 +73,28 @@ export interface Explanation {
 
 /** With times where the inputs are given: of each kernel, and of packing within it. */
 export function explain(program: Program, inputs?: readonly (TypedArray | undefined)[]): Explanation {
-  const seconds = inputs && program.time(inputs)
-  const packing = inputs && program.packingTime(inputs)
   const { plan } = program
+  const timesOf = plan.launches.map(({ loops = [] }) => loops.reduce((n, loop) => n * plan.loops[loop]!, 1))
+  const ofStep = (list: readonly number[]) => list.map((one, i) => one * timesOf[i]!)
+  const seconds = inputs && ofStep(program.time(inputs))
+  const packing = inputs && ofStep(program.packingTime(inputs))
   const peak = seconds && machinePeak(program.engine, program.mode)
   const whole = seconds?.reduce((sum, time) => sum + time, 0)
   const kernels = plan.launches.map(({ kernel, slots, shared = false }, i): KernelExplanation => {
-    const { name, flops, buffers } = plan.kernels[kernel]!
+    const { name, buffers } = plan.kernels[kernel]!
+    const times = timesOf[i]!
+    const flops = plan.kernels[kernel]!.flops * times
     const touched = touchedBytes(plan.kernels[kernel]!)
     // What is updated is read and written.
-    const bytes = touched.reduce((sum, size, b) => sum + size * (buffers[b]!.access === 'update' ? 2 : 1), 0)
-    if (!seconds || !peak || whole === undefined) return { name, flops, bytes, shared }
+    const each = touched.reduce((sum, size, b) => sum + size * (buffers[b]!.access === 'update' ? 2 : 1), 0)
+    const bytes = each * times
+    const what = { name, ...(times === 1 ? {} : { times }), flops, bytes, shared }
+    if (!seconds || !peak || whole === undefined) return what
     const places = new Map(slots.map((slot, b) => [slot, touched[b]!]))
     const workingSet = [...places.values()].reduce((sum, size) => sum + size, 0)
     const time = timeOf({ flops, bytes, workingSet }, seconds[i]!, whole, peak)
     const packed = packing?.[i] ? { packingShare: Math.min(1, packing[i] / seconds[i]!) } : {}
-    return { name, flops, bytes, shared, ...time, ...packed }
+    return { ...what, ...time, ...packed }
   })
   const total = (of: (kernel: KernelExplanation) => number) => kernels.reduce((sum, kernel) => sum + of(kernel), 0)
   const explanation = {
@@ -163,9 +171,9 @@ function explanationTable(e: Explanation): string {
   const head = timed
     ? ['', 'kernel', 'flop', 'memory', 'time', 'share', 'GFLOP/s', 'GB/s', 'of peak', 'nearer']
     : ['', 'kernel', 'flop', 'memory']
-  const rows = e.kernels.map(({ name, flops, bytes, ...time }, i) => [
+  const rows = e.kernels.map(({ name, times, flops, bytes, ...time }, i) => [
     String(i + 1),
-    name,
+    times === undefined ? name : `${times} × ${name}`,
     flopsText(flops),
     bytesText(bytes),
     ...(timed ? timeCells(time as KernelTime) : []),

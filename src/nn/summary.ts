@@ -69,7 +69,10 @@ export function summary(
     )
   const observe: CallObserver = ({ path, layer, inputs, output }) => {
     const given = workOf(inputs)
-    let flops = workOf([output])
+    // A recurrent layer gives its outputs and its state.
+    const results: readonly unknown[] = Array.isArray(output) ? output : [output]
+    const [first] = results
+    let flops = workOf(results)
     for (const [inner, work] of before)
       if (path === '' || inner.startsWith(`${path}.`)) {
         flops += work
@@ -83,7 +86,7 @@ export function summary(
     rows.push({
       path,
       layer: isModule(layer) ? layer.description : layer.name || 'function',
-      outputShape: output instanceof TensorValue ? output.shape : [],
+      outputShape: first instanceof TensorValue ? first.shape : [],
       parameters: own.reduce((n, variable) => n + sizeOf(variable.shape as Shape), 0),
       flops,
     })
@@ -114,7 +117,10 @@ function newWork(output: Node, counted: Set<Node>): number {
   for (const node of topological([output])) {
     if (counted.has(node)) continue
     counted.add(node)
-    flops += flopsOf(node)
+    if (!isOp(node, 'scan')) flops += flopsOf(node)
+    else if (node.attrs.body.graph.outputs.some((inner) => !counted.has(inner)))
+      // All results of a loop have one body.
+      for (const inner of node.attrs.body.graph.outputs) flops += node.attrs.length * newWork(inner, counted)
   }
   return flops
 }
