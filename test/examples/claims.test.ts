@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { run as autoencoder } from '../../examples/autoencoder.js'
 import { run as cnn } from '../../examples/cnn.js'
 import { run as descent } from '../../examples/descent.js'
+import { run as finetune } from '../../examples/finetune.js'
 import { run as freeze } from '../../examples/freeze.js'
 import { run as gan } from '../../examples/gan.js'
 import { run as learningRate } from '../../examples/learning-rate.js'
@@ -116,5 +117,14 @@ describe.each([1, 2, 3])('seed %i', (seed) => {
     // The components are right: digits differ from their mean by 0.065, of which they leave two fifths.
     expect(components).toBeGreaterThan(0.024)
     expect(components).toBeLessThan(0.03)
+  })
+
+  it('fine-tuning an ONNX file: what PyTorch trained on other digits is worth more than starting from nothing', async () => {
+    const { asItCame, results } = await finetune({ seed, quick: true, file: 'examples/models/mnist-8x8.onnx' })
+    const [{ trainedFurther, fromNothing }] = results as [(typeof results)[number]]
+    // It was read right: from nothing, a tenth would be.
+    expect(asItCame).toBeGreaterThan(0.5)
+    expect(trainedFurther).toBeGreaterThan(asItCame + 0.15)
+    expect(trainedFurther).toBeGreaterThan(fromNothing)
   })
 })
