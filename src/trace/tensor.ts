@@ -336,7 +336,7 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
   logSumExp(axes?: Axes, options: ReduceOptions = {}): Tensor<Shape, D> {
     const chosen = normalizeAxes('logSumExp', axes, this.rank)
     const highest = this.max(chosen, { keepAxes: true }).detach()
-    const safe = where(highest.abs().less(Number.POSITIVE_INFINITY), highest, highest.mul(0).add(0).clip(0, 0))
+    const safe = where(highest.abs().less(Number.POSITIVE_INFINITY), highest, 0)
     const sum = this.sub(safe).exp().sum(chosen, { keepAxes: true }).log().add(safe)
     return options.keepAxes ? sum : sum.reshape(this.shape.filter((_: number, i: number) => !chosen.includes(i)))
   }

@@ -177,13 +177,13 @@ describe('models', () => {
       model(
         [
           node('Resize', ['x', '', 's'], ['y'], {
-            attribute: [{ ...empty('Attribute'), name: 'mode', s: new TextEncoder().encode('cubic') }],
+            attribute: [{ ...empty('Attribute'), name: 'mode', s: new TextEncoder().encode('lanczos') }],
           }),
         ],
         [writeTensor('s', 'float32', [2], Float32Array.of(1, 2))],
       ),
     )
-    expect(() => resize(zeros([1, 3]))).toThrow(/ONNX Resize: has mode = cubic; supported is nearest, linear/)
+    expect(() => resize(zeros([1, 3]))).toThrow(/ONNX Resize: has mode = lanczos; supported is nearest, linear/)
   })
 })
 

@@ -12,6 +12,7 @@ import { type Node, topological } from '../../graph/node.js'
 import { tensor } from '../../trace/creation.js'
 import type { Tensor } from '../../trace/tensor.js'
 import { leafValues, TensorValue } from '../../trace/value.js'
+import type { StoredTensor } from '../safetensors.js'
 import type { Attribute, GraphMessage, NodeMessage } from './proto.js'
 import { dtypeOfElement, readTensor } from './tensors.js'
 
@@ -21,6 +22,16 @@ export type Rules = { readonly [opType: string]: Rule }
 
 /** Carries out a graph within the graph. */
 export type RunGraph = (graph: GraphMessage, inputs: readonly Tensor[]) => Tensor[]
+
+/** Leaves that are constants of a model: what is computed from them may be computed from their numbers. */
+const constants = new WeakSet<Node>()
+
+/** A constant of a model. */
+export function constantTensor({ data, shape, dtype }: StoredTensor): Tensor {
+  const made = tensor(data, { shape, dtype })
+  constants.add(TensorValue.parts(made).node)
+  return made
+}
 
 const decoder = new TextDecoder()
 
@@ -43,6 +54,11 @@ export class Call {
     this.outputs = node.output.length
     this.#node = node
     this.#attributes = new Map(node.attribute.map((attribute) => [attribute.name!, attribute]))
+  }
+
+  /** The same call of other inputs. */
+  with(inputs: readonly (Tensor | undefined)[]): Call {
+    return new Call(this.#node, inputs, this.version, this.#run)
   }
 
   /** Says what is wrong with this node. */
@@ -92,8 +108,7 @@ export class Call {
   tensor(name: string): Tensor | undefined {
     const message = this.#attributes.get(name)?.t
     if (!message) return undefined
-    const { data, shape, dtype } = readTensor(message, `ONNX ${this.opType}`)
-    return tensor(data, { shape, dtype })
+    return constantTensor(readTensor(message, `ONNX ${this.opType}`))
   }
   /** A graph among the attributes, as a function of its inputs that sees what is around. */
   graph(name: string): (inputs: readonly Tensor[]) => Tensor[] {
@@ -134,12 +149,12 @@ export class Call {
   numbersOr(i: number, name: string): number[] | undefined {
     return this.numbers(i, name) ?? this.ints(name)
   }
-  /** The number of an input of one element, if it is known without computing. */
+  /** The number of an input that is a constant of the model of one element. */
   constant(i: number): number | undefined {
     const given = this.inputs[i]
     if (!given || sizeOf(given.shape as Shape) !== 1) return undefined
-    const { node, trace } = TensorValue.parts(given)
-    return !trace && node.op === 'input' ? leafValues(node)[0] : undefined
+    const { node } = TensorValue.parts(given)
+    return constants.has(node) ? leafValues(node)[0] : undefined
   }
 }
 
@@ -149,15 +164,16 @@ export class Call {
  */
 export function knownValues(given: Tensor): TypedArray | undefined {
   const { node, trace } = TensorValue.parts(given)
-  if (!trace) return TensorValue.evaluate([given])[0]
   const inputs: Node[] = []
   const values: TypedArray[] = []
   for (const one of topological([node])) {
     if (one.op !== 'input') continue
-    const binding = trace.bindingOf(one)
-    if (binding?.kind !== 'captured') return undefined
+    const binding = trace?.bindingOf(one)
+    // What a loop's body is given has no values in any trace.
+    const held = trace ? binding?.kind === 'captured' && leafValues(binding.leaf) : leafValues(one)
+    if (!held) return undefined
     inputs.push(one)
-    values.push(leafValues(binding.leaf))
+    values.push(held)
   }
-  return interpret({ inputs, outputs: [node] }, values, 'portable')[0]
+  return trace ? interpret({ inputs, outputs: [node] }, values, 'portable')[0] : TensorValue.evaluate([given])[0]
 }

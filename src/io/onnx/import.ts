@@ -9,19 +9,20 @@ import { DtypeError, FileError, ShapeError, ValueError } from '../../base/errors
 import { formatShape, type Shape } from '../../base/shape.js'
 import { checkOptions } from '../../nn/checks.js'
 import { type Children, type Module, makeModule } from '../../nn/module.js'
-import { tensor } from '../../trace/creation.js'
 import { withScope } from '../../trace/scope.js'
 import { Tensor } from '../../trace/tensor.js'
 import { Variable } from '../../trace/variable.js'
 import { readBytes } from '../files.js'
 import type { StoredTensor } from '../safetensors.js'
-import { Call, type Rules } from './call.js'
+import { Call, constantTensor, type Rules } from './call.js'
 import { elementwiseRules } from './operators-elementwise.js'
 import { networkRules } from './operators-network.js'
+import { placeRules } from './operators-places.js'
 import { recurrentRules } from './operators-recurrent.js'
 import { resizeRules } from './operators-resize.js'
 import { scanRules } from './operators-scan.js'
 import { shapeRules } from './operators-shape.js'
+import { windowRules } from './operators-windows.js'
 import {
   allNodes,
   decodeModel,
@@ -38,7 +39,9 @@ import { findWeights } from './weights.js'
 export const importRules: Rules = {
   ...elementwiseRules,
   ...shapeRules,
+  ...windowRules,
   ...networkRules,
+  ...placeRules,
   ...recurrentRules,
   ...resizeRules,
   ...scanRules,
@@ -116,7 +119,7 @@ function moduleOf(
       const variable = new Variable(shape, dtype, () => data, trained && isTrained(name))
       variable.initialize(0, name)
       variables.set(name, variable)
-    } else constants.set(name, tensor(data, { dtype, shape }))
+    } else constants.set(name, constantTensor({ dtype, shape, data }))
   }
   const nodes = graph.node.filter((node) => {
     if (node.opType !== 'Constant') return true
@@ -159,8 +162,7 @@ function runNode(node: NodeMessage, version: number, read: Read, values: Map<str
 function runGraph(graph: GraphMessage, inputs: readonly Tensor[], version: number, outer: Read): Tensor[] {
   const values = new Map<string, Tensor>()
   for (const message of graph.initializer) {
-    const { data, shape, dtype } = readTensor(message, 'onnx')
-    values.set(message.name!, tensor(data, { shape, dtype }))
+    values.set(message.name!, constantTensor(readTensor(message, 'onnx')))
   }
   for (const [i, { name }] of graph.input.entries()) values.set(name!, inputs[i]!)
   const read: Read = (name) => values.get(name) ?? outer(name)

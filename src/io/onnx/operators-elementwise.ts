@@ -2,8 +2,9 @@
  * @file ONNX operators that work element by element, as Gradus's own functions. In: a call. Out: tensors.
  */
 import { type DType, isFloat } from '../../base/dtype.js'
+import * as ops from '../../graph/ops.js'
 import * as activations from '../../nn/activations.js'
-import { type Tensor, where } from '../../trace/tensor.js'
+import { record, Tensor, where } from '../../trace/tensor.js'
 import type { Call, Rule, Rules } from './call.js'
 
 const unary =
@@ -42,8 +43,13 @@ function remainder(call: Call): Tensor {
   const whole = !isFloat(a.dtype as DType)
   const [x, y] = whole ? [a.cast('float64'), b.cast('float64')] : [a, b]
   const quotient = x.div(y)
-  const result = x.sub(y.mul(call.flag('fmod', false) ? truncated(quotient) : quotient.floor()))
-  return whole ? result.cast(a.dtype as DType) : result
+  const fmod = call.flag('fmod', false)
+  const result = x.sub(y.mul(fmod ? truncated(quotient) : quotient.floor()))
+  if (whole) return result.cast(a.dtype as DType)
+  // By ∞ nothing is divided: x stays, or is as far from zero on the other side.
+  const opposite = x.mul(y).less(0)
+  const endless = y.abs().equal(Number.POSITIVE_INFINITY).and(x.abs().less(Number.POSITIVE_INFINITY))
+  return where(endless, fmod ? where(opposite, x, x) : where(opposite, y, x), result) as Tensor
 }
 
 function power(call: Call): Tensor {
@@ -95,7 +101,17 @@ const gelu = unary((x, call) => {
   return activations.gelu(x, { approximate: approximate as 'none' | 'tanh' })
 })
 
-export const elementwiseRules: Rules = {
+/** Bytes are computed as int32, and wrap around as bytes do. */
+const overBytes =
+  (rule: Rule): Rule =>
+  (call) => {
+    if (!call.inputs.some((x) => x?.dtype === 'uint8')) return rule(call)
+    const result = rule(call.with(call.inputs.map((x) => (x?.dtype === 'uint8' ? x.cast('int32') : x))))
+    const back = (y: Tensor) => (y.dtype === 'int32' ? y.cast('uint8') : y)
+    return result instanceof Tensor ? back(result) : result.map(back)
+  }
+
+const rules: Rules = {
   Abs: unary((x) => x.abs()),
   Add: binary(
     (a, b) => a.add(b),
@@ -104,6 +120,7 @@ export const elementwiseRules: Rules = {
   And: (call) => call.input(0).and(call.input(1)),
   BitwiseAnd: (call) => call.input(0).and(call.input(1)),
   BitwiseNot: unary((x) => x.not()),
+  BitwiseXor: (call) => record(call.all(), (a, b) => ops.binary('xor', a!, b!)),
   BitwiseOr: (call) => call.input(0).or(call.input(1)),
   Cast: unary((x, call) => x.cast(call.dtype('to', 'float32'))),
   CastLike: (call) => call.input(0).cast(call.input(1).dtype as DType),
@@ -111,6 +128,7 @@ export const elementwiseRules: Rules = {
   Celu: unary((x, call) => activations.celu(x, { alpha: call.float('alpha', 1) })),
   Clip: clip,
   Cos: unary((x) => x.cos()),
+  Cosh: unary((x) => x.exp().add(x.neg().exp()).div(2)),
   Div: binary(divide),
   Elu: unary((x, call) => activations.elu(x, { alpha: call.float('alpha', 1) })),
   Equal: comparison('equal'),
@@ -123,6 +141,12 @@ export const elementwiseRules: Rules = {
   HardSigmoid: unary((x, call) => hardSigmoid(x, call.float('alpha', 0.2), call.float('beta', 0.5))),
   HardSwish: unary((x) => activations.hardSwish(x)),
   Identity: unary((x) => x),
+  IsInf: unary((x, call) => {
+    const never = x.notEqual(x).and(x.equal(x))
+    const above = call.flag('detect_positive', true) ? x.equal(Number.POSITIVE_INFINITY) : never
+    const below = call.flag('detect_negative', true) ? x.equal(Number.NEGATIVE_INFINITY) : never
+    return above.or(below)
+  }),
   IsNaN: unary((x) => x.notEqual(x)),
   LeakyRelu: unary((x, call) => activations.leakyRelu(x, { slope: call.float('alpha', 0.01) })),
   Less: comparison('less'),
@@ -154,8 +178,13 @@ export const elementwiseRules: Rules = {
     return belowZero(x, (negative) => negative.expm1().mul(alpha)).mul(gamma)
   }),
   Sigmoid: unary((x) => activations.sigmoid(x)),
+  Shrink: unary((x, call) => {
+    const [lambda, bias] = [call.float('lambd', 0.5), call.float('bias', 0)]
+    return where(x.less(-lambda), x.add(bias), where(x.greater(lambda), x.sub(bias), x.mul(0)))
+  }),
   Sign: unary((x) => x.sign()),
   Sin: unary((x) => x.sin()),
+  Sinh: unary((x) => x.expm1().sub(x.neg().expm1()).div(2)),
   Softplus: unary((x) => activations.softplus(x)),
   Softsign: unary((x) => activations.softSign(x)),
   Sqrt: unary((x) => x.sqrt()),
@@ -167,8 +196,6 @@ export const elementwiseRules: Rules = {
   ThresholdedRelu: unary((x, call) => where(x.greater(call.float('alpha', 1)), x, x.mul(0))),
   Where: (call) => {
     const mask = call.input(0)
-    if (call.input(1).dtype === 'uint8')
-      return where(mask, call.input(1).cast('int32'), call.input(2).cast('int32')).cast('uint8')
     const [a, b] = [1, 2].map((i) => {
       const number = call.constant(i)
       return number !== undefined && call.input(i).rank <= mask.rank ? number : call.input(i)
@@ -178,3 +205,7 @@ export const elementwiseRules: Rules = {
   },
   Xor: (call) => call.input(0).notEqual(call.input(1)),
 }
+
+export const elementwiseRules: Rules = Object.fromEntries(
+  Object.entries(rules).map(([opType, rule]) => [opType, opType.startsWith('Cast') ? rule : overBytes(rule)]),
+)

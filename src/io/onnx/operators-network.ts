@@ -1,18 +1,16 @@
 /**
- * @file ONNX operators of networks: products, convolutions, poolings, normalisations, reductions, softmax. In: a call.
+ * @file ONNX operators of networks: products, normalisations, reductions, softmax. In: a call.
  * Out: tensors.
  */
 import type { Shape } from '../../base/shape.js'
 import * as activations from '../../nn/activations.js'
 import { dropout } from '../../nn/dropout.js'
-import { convolution, convolutionTranspose } from '../../trace/convolution.js'
-import { ones } from '../../trace/creation.js'
+import { windows } from '../../trace/convolution.js'
+import { iota, ones } from '../../trace/creation.js'
 import { einsum } from '../../trace/einsum.js'
-import { averagePool, maxPool } from '../../trace/pooling.js'
-import type { Padding } from '../../trace/spatial.js'
-import type { Tensor } from '../../trace/tensor.js'
+import { type Tensor, where } from '../../trace/tensor.js'
 import type { Call, Rule, Rules } from './call.js'
-import { axisOf } from './operators-shape.js'
+import { axisOf } from './operators-places.js'
 
 const shapeOf = (x: Tensor): number[] => [...(x.shape as Shape)]
 
@@ -25,98 +23,6 @@ function gemm(call: Call): Tensor {
   const c = call.optional(2)
   return c && beta !== 0 ? scaled.add(beta === 1 ? c : c.mul(beta)) : scaled
 }
-
-/** Padding of a window operator: pairs, from `pads` or what `auto_pad` says. */
-function padding(call: Call, extents: readonly number[], kernel: readonly number[]): [number, number][] {
-  const auto = call.text('auto_pad', 'NOTSET')
-  call.only('auto_pad', auto, 'NOTSET', 'VALID', 'SAME_UPPER', 'SAME_LOWER')
-  if (auto === 'NOTSET') {
-    const pads = call.ints('pads') ?? []
-    return kernel.map((_, i) => [pads[i] ?? 0, pads[i + kernel.length] ?? 0])
-  }
-  if (auto === 'VALID') return kernel.map(() => [0, 0])
-  const [strides, dilations] = [perAxis(call, 'strides', kernel), perAxis(call, 'dilations', kernel)]
-  return kernel.map((size, i) => {
-    const n = extents[i]!
-    const total = Math.max(0, (Math.ceil(n / strides[i]!) - 1) * strides[i]! + (size - 1) * dilations[i]! + 1 - n)
-    const less = Math.floor(total / 2)
-    return auto === 'SAME_UPPER' ? [less, total - less] : [total - less, less]
-  })
-}
-
-const perAxis = (call: Call, name: string, kernel: readonly number[]): number[] =>
-  call.ints(name) ?? kernel.map(() => 1)
-
-const withBias = (y: Tensor, bias: Tensor | undefined): Tensor =>
-  bias
-    ? y.add(
-        bias.reshape([
-          -1,
-          ...shapeOf(y)
-            .slice(2)
-            .map(() => 1),
-        ]),
-      )
-    : y
-
-function conv(call: Call): Tensor {
-  const [x, w] = [call.input(0), call.input(1)]
-  const kernel = shapeOf(w).slice(2)
-  const y = convolution(x, w, {
-    stride: perAxis(call, 'strides', kernel),
-    dilation: perAxis(call, 'dilations', kernel),
-    padding: padding(call, shapeOf(x).slice(2), kernel),
-    groups: call.int('group', 1),
-  })
-  return withBias(y, call.optional(2))
-}
-
-function convTranspose(call: Call): Tensor {
-  const [x, w] = [call.input(0), call.input(1)]
-  const kernel = shapeOf(w).slice(2)
-  if (call.ints('output_shape')?.length) call.fail('has an output_shape', 'Export the model with pads instead.')
-  const pads = padding(call, shapeOf(x).slice(2), kernel)
-  const added = call.ints('output_padding') ?? kernel.map(() => 0)
-  const y = convolutionTranspose(x, w, {
-    stride: perAxis(call, 'strides', kernel),
-    dilation: perAxis(call, 'dilations', kernel),
-    groups: call.int('group', 1),
-    // What is left off unequally is left off below.
-    padding: pads.map(([low, high]) => Math.min(low, high)),
-    outputPadding: added,
-  })
-  const uneven = pads.map(([low, high]) => [low - Math.min(low, high), high - Math.min(low, high)] as const)
-  const cut = y.slice(
-    [0, 0, ...uneven.map(([low]) => low)],
-    shapeOf(y).map((n, i) => (i < 2 ? n : n - uneven[i - 2]![1])),
-  )
-  return withBias(uneven.some(([a, b]) => a + b > 0) ? cut : y, call.optional(2))
-}
-
-const pool =
-  (kind: 'maximum' | 'mean'): Rule =>
-  (call) => {
-    if (call.outputs > 1) call.fail('gives the places of the maxima, which is not supported')
-    let x = call.input(0)
-    const kernel = call.ints('kernel_shape') ?? call.fail('has no kernel_shape')
-    let pads = padding(call, shapeOf(x).slice(2), kernel)
-    const stride = perAxis(call, 'strides', kernel)
-    const dilations = perAxis(call, 'dilations', kernel)
-    const ceilMode = call.flag('ceil_mode', false)
-    const countIncludePad = call.flag('count_include_pad', false)
-    // Poolings here pad by at most half a window, as PyTorch's; more is padded before.
-    const large = pads.some(([low, high], i) => Math.max(low, high) * 2 > kernel[i]!)
-    if (large) {
-      if (ceilMode || (kind === 'mean' && !countIncludePad)) call.fail('pads by more than half a window')
-      const value = kind === 'mean' ? 0 : Number.NEGATIVE_INFINITY
-      x = x.pad([0, 0, ...pads.map(([low]) => low)], [0, 0, ...pads.map(([, high]) => high)], value)
-      pads = pads.map(() => [0, 0])
-    }
-    const padded: Padding = pads
-    if (kind === 'maximum') return maxPool(x, kernel, { stride, padding: padded, dilation: dilations, ceilMode })
-    if (dilations.some((d) => d !== 1)) call.fail('has dilations, which averages do not support')
-    return averagePool(x, kernel, { stride, padding: padded, ceilMode, countIncludePad })
-  }
 
 /** Axes of space: all but the first two. */
 const spatial = (x: Tensor): number[] => shapeOf(x).flatMap((_, i) => (i < 2 ? [] : [i]))
@@ -131,7 +37,7 @@ function normalized(x: Tensor, axes: readonly number[], epsilon: number): Tensor
 /** With the statistics that the model brings, in training too. */
 function batchNormalization(call: Call): Tensor {
   const x = call.input(0)
-  if (call.outputs > 1) call.fail('gives running statistics: it was exported in training mode')
+  if (call.outputs > 1) call.fail('gives running statistics, which is not supported: it was exported in training mode')
   const [scale, bias, mean, variance] = [1, 2, 3, 4].map((i) => perChannel(call.input(i), x)) as [
     Tensor,
     Tensor,
@@ -144,14 +50,17 @@ function batchNormalization(call: Call): Tensor {
     .add(bias)
 }
 
-function layerNormalization(call: Call): Tensor {
+function layerNormalization(call: Call): Tensor[] {
   const x = call.input(0)
-  if (call.outputs > 1) call.fail('gives the mean beside the result, which is not supported')
   const from = axisOf(call, call.int('axis', -1), x.rank)
   const axes = shapeOf(x).flatMap((_, i) => (i < from ? [] : [i]))
-  const scaled = normalized(x, axes, call.float('epsilon', 1e-5)).mul(call.input(1))
+  const epsilon = call.float('epsilon', 1e-5)
+  const scaled = normalized(x, axes, epsilon).mul(call.input(1))
   const bias = call.optional(2)
-  return bias ? scaled.add(bias) : scaled
+  const y = bias ? scaled.add(bias) : scaled
+  if (call.outputs === 1) return [y]
+  const mean = x.mean(axes, { keepAxes: true })
+  return [y, mean, x.variance(axes, { keepAxes: true }).add(epsilon).sqrt().reciprocal()]
 }
 
 function rmsNormalization(call: Call): Tensor {
@@ -222,7 +131,9 @@ function product(x: Tensor, axes: readonly number[], { keepAxes }: Options): Ten
         shapeOf(y).map((_, i) => (i === axis ? k : 0)),
         shapeOf(y).map((n, i) => (i === axis ? k + 1 : n)),
       )
-    y = Array.from({ length: shapeOf(y)[axis]! }, (_, k) => part(k)).reduce((a, b) => a.mul(b) as Tensor)
+    const parts = Array.from({ length: shapeOf(y)[axis]! }, (_, k) => part(k))
+    const none = shapeOf(y).map((n, i) => (i === axis ? 1 : n))
+    y = parts.length > 0 ? parts.reduce((a, b) => a.mul(b) as Tensor) : (ones(none, { dtype: x.dtype }) as Tensor)
   }
   return keepAxes ? y.reshape(kept) : y.reshape(kept.filter((_, i) => !axes.includes(i)))
 }
@@ -232,8 +143,15 @@ const argument =
   (call) => {
     const x = call.input(0)
     const axis = axisOf(call, call.int('axis', 0), x.rank)
-    call.only('select_last_index', call.int('select_last_index', 0), 0)
-    const place = (sign === 1 ? x : x.neg()).argmax(axis)
+    const signed = sign === 1 ? x : x.neg()
+    const last = call.flag('select_last_index', false)
+    const place = last
+      ? signed
+          .reverse(axis)
+          .argmax(axis)
+          .neg()
+          .add(shapeOf(x)[axis]! - 1)
+      : signed.argmax(axis)
     return call.flag('keepdims', true) ? place.expandDims(axis) : place
   }
 
@@ -249,28 +167,49 @@ const lpNormalization: Rule = (call) => {
   const axis = axisOf(call, call.int('axis', -1), x.rank)
   call.only('p', call.int('p', 2), 1, 2)
   const options = { keepAxes: true }
-  return x.div(call.int('p', 2) === 1 ? x.abs().sum(axis, options) : x.square().sum(axis, options).sqrt())
+  const size = call.int('p', 2) === 1 ? x.abs().sum(axis, options) : x.square().sum(axis, options).sqrt()
+  // What is zero throughout stays so.
+  return x.div(where(size.equal(0), 1, size) as Tensor)
+}
+
+/** x over a power of the squares of its neighbours among the channels. Krizhevsky et al. 2012 */
+const localResponse: Rule = (call) => {
+  const x = call.input(0)
+  const size = call.int('size', 1)
+  const [low, high] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)]
+  const none = spatial(x).map(() => 0)
+  const padded = x.square().pad([0, low, ...none], [0, high, ...none])
+  const last = shapeOf(x).length - 1
+  const channelsLast = [0, ...spatial(x), 1]
+  const sums = windows(padded.transpose(channelsLast), [size]).sum(last + 1)
+  const back = sums.transpose([0, last, ...spatial(x).map((axis) => axis - 1)])
+  const base = back.mul(call.float('alpha', 1e-4) / size).add(call.float('bias', 1))
+  return x.div(base.pow(call.float('beta', 0.75)))
 }
 
 export const networkRules: Rules = {
   ArgMax: argument(1),
   ArgMin: argument(-1),
-  AveragePool: pool('mean'),
   BatchNormalization: batchNormalization,
-  Conv: conv,
-  ConvTranspose: convTranspose,
   Dropout: dropoutRule,
   Einsum: (call) => einsum(call.text('equation', '').replaceAll(' ', ''), ...call.all()),
   Gemm: gemm,
   GlobalAveragePool: (call) => call.input(0).mean(spatial(call.input(0)), { keepAxes: true }),
   GlobalMaxPool: (call) => call.input(0).max(spatial(call.input(0)), { keepAxes: true }),
   GroupNormalization: groupNormalization,
+  Hardmax: (call) => {
+    const x = call.input(0)
+    const axis = axisOf(call, call.int('axis', call.version >= 13 ? -1 : 1), x.rank)
+    if (call.version < 13 && axis !== x.rank - 1) call.fail('before version 13 is supported on the last axis')
+    const first = x.argmax(axis).expandDims(axis)
+    return first.equal(iota(shapeOf(x), axis)).cast(x.dtype as 'float32') as Tensor
+  },
   InstanceNormalization: instanceNormalization,
+  LRN: localResponse,
   LayerNormalization: layerNormalization,
   LogSoftmax: softmax(activations.logSoftmax as never),
   LpNormalization: lpNormalization,
   MatMul: (call) => call.input(0).matmul(call.input(1)),
-  MaxPool: pool('maximum'),
   RMSNormalization: rmsNormalization,
   ReduceL1: reduction((x, axes, options) => x.abs().sum(axes, options)),
   ReduceL2: reduction((x, axes, options) => x.square().sum(axes, options).sqrt()),

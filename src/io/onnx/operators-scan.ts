@@ -7,6 +7,7 @@ import type { Tensor } from '../../trace/tensor.js'
 import type { Call, Rules } from './call.js'
 
 function scanRule(call: Call): Tensor[] {
+  if (call.version < 9) call.fail('before version 9 is not supported')
   const count = call.int('num_scan_inputs', 0)
   const inputs = call.all()
   const [states, slices] = [inputs.slice(0, inputs.length - count), inputs.slice(inputs.length - count)]
