@@ -43,6 +43,7 @@ export {
 } from './trace/convolution.js'
 export { arange, eye, full, iota, ones, tensor, zeros } from './trace/creation.js'
 export { type CustomContext, customGradient } from './trace/custom.js'
+export { type EdgeMode, padEdges } from './trace/edges.js'
 export { einsum } from './trace/einsum.js'
 export { concatenate, type Gathered, gather, scatterAdd, stack, stopGradient } from './trace/functions.js'
 export { grad, valueAndGrad } from './trace/grad.js'

@@ -8,7 +8,8 @@ import type { FloatDType } from '../base/dtype.js'
 import { ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape, sizeOf } from '../base/shape.js'
 import { convolution, convolutionTranspose } from '../trace/convolution.js'
-import { checkWindowOptions, type Padding, type PerAxis, perAxis } from '../trace/spatial.js'
+import { type EdgeMode, edgeModes, padEdges } from '../trace/edges.js'
+import { checkWindowOptions, type Padding, type PerAxis, paddingOf, perAxis } from '../trace/spatial.js'
 import type { Tensor } from '../trace/tensor.js'
 import type { Initializer, Variable } from '../trace/variable.js'
 import { checkCount, checkDtype, checkOptions, floatDtype } from './checks.js'
@@ -34,6 +35,8 @@ interface CommonOptions<D extends FloatDType> {
 export interface ConvolutionLayerOptions<D extends FloatDType = FloatDType> extends CommonOptions<D> {
   /** Zeros around the input: a number, numbers or pairs [before, after] by axis, 'valid' (none, the default) or 'same'. */
   readonly padding?: Padding
+  /** What the padding holds: zeros, or what `padEdges` makes of the input. */
+  readonly paddingMode?: 'zeros' | EdgeMode
 }
 export interface TransposedConvolutionLayerOptions<D extends FloatDType = FloatDType> extends CommonOptions<D> {
   /** Elements left off at both ends of the output; 0. */
@@ -159,12 +162,18 @@ function layer<D extends FloatDType>(
   const operation = `nn.${name}`
   checkCount(operation, 'the number of inputs', inputs)
   checkCount(operation, 'the number of outputs', outputs)
-  checkOptions(operation, options, transposed ? [...optionNames, 'outputPadding'] : optionNames)
+  checkOptions(operation, options, [...optionNames, transposed ? 'outputPadding' : 'paddingMode'])
   const sizes = perAxis(operation, 'the kernel', kernel, rank, 1)
   checkWindowOptions(operation, options, sizes)
   if (transposed)
     for (const name of ['padding', 'outputPadding'] as const)
       perAxis(operation, name, (options as TransposedConvolutionLayerOptions)[name] ?? 0, rank, 0)
+  const { paddingMode = 'zeros' } = options as ConvolutionLayerOptions
+  if (!['zeros', ...edgeModes].includes(paddingMode))
+    throw new ValueError(
+      operation,
+      `paddingMode is 'zeros', '${edgeModes.join("' or '")}', not '${String(paddingMode)}'`,
+    )
   const { groups = 1, bias = true } = options
   checkCount(operation, 'groups', groups)
   for (const [what, count] of [['inputs', inputs] as const, ['outputs', outputs] as const])
@@ -194,7 +203,9 @@ function layer<D extends FloatDType>(
     const weight = m.weight.value as Tensor
     const y = transposed
       ? convolutionTranspose(batch, weight, options as TransposedConvolutionLayerOptions)
-      : convolution(batch, weight, options as ConvolutionLayerOptions)
+      : paddingMode === 'zeros'
+        ? convolution(batch, weight, options as ConvolutionLayerOptions)
+        : convolution(continued(batch, sizes, options as ConvolutionLayerOptions), weight, { ...options, padding: 0 })
     const out = lead.length === 1 ? y : y.reshape([...lead, ...(y.shape as Shape).slice(1)])
     return m.bias ? out.add(m.bias.value.reshape([outputs, ...sizes.map(() => 1)])) : out
   }
@@ -203,9 +214,21 @@ function layer<D extends FloatDType>(
   return makeModule(description, children, forward, { takes: [inputs, ...space], gives: [outputs, ...space], dtype })
 }
 
+/** The input with its padding, where that is not zeros. */
+function continued(x: Tensor, sizes: readonly number[], options: ConvolutionLayerOptions): Tensor {
+  const of = (name: 'stride' | 'dilation') => perAxis('convolution', name, options[name] ?? 1, sizes.length, 1)
+  const window = { sizes, strides: of('stride'), dilations: of('dilation') }
+  const { low, high } = paddingOf('convolution', options.padding ?? 0, (x.shape as Shape).slice(2), window)
+  return padEdges(
+    x,
+    low.map((n, i) => [n, high[i]!] as const),
+    options.paddingMode as EdgeMode,
+  )
+}
+
 /** Options as they were written, those that say where windows lie. */
 function describe(options: object): string {
-  const shown = ['stride', 'padding', 'outputPadding', 'dilation', 'groups', 'bias']
+  const shown = ['stride', 'padding', 'paddingMode', 'outputPadding', 'dilation', 'groups', 'bias']
   return Object.entries(options)
     .filter(([key, value]) => shown.includes(key) && value !== undefined)
     .map(([key, value]) => `${key}: ${JSON.stringify(value).replaceAll('"', "'")}`)

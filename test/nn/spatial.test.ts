@@ -10,6 +10,7 @@ import {
   initialize,
   maxPool,
   nn,
+  padEdges,
   parameters,
   tensor,
   windows,
@@ -144,6 +145,16 @@ test('functions: windows, "same" with a stride, negative padding, dilated input'
   expect(numbers(convolution(x, w, { stride: 2, padding: 'same' }))).toEqual([21, 43, 5])
   expect(numbers(convolution(x, w, { padding: [[-1, -2]] }))).toEqual([32])
   expect(numbers(convolution(x, w, { padding: [[1, 0]], inputDilation: 2 }))).toEqual([10, 1, 20, 2, 30, 3, 40, 4, 50])
+})
+
+test('edges: mirrored, continued, from the other end', () => {
+  const x = tensor([1, 2, 3])
+  expect(numbers(padEdges(x, [[2, 1]], 'reflect'))).toEqual([3, 2, 1, 2, 3, 2])
+  expect(numbers(padEdges(x, [[2, 0]], 'replicate'))).toEqual([1, 1, 1, 2, 3])
+  expect(numbers(padEdges(x, [[1, 3]], 'circular'))).toEqual([3, 1, 2, 3, 1, 2, 3])
+  expect(() => padEdges(x, [[3, 0]], 'reflect')).toThrow(/an axis of 3 has not enough elements for \[3,0\]/)
+  expect(() => padEdges(x, [[1, 0]], 'mirror' as never)).toThrow(/'reflect' or 'replicate' or 'circular'/)
+  expect(() => nn.conv2d(1, 1, 3, { paddingMode: 'mirror' as never })).toThrow(/paddingMode is 'zeros', 'reflect'/)
 })
 
 describe('errors say what to do', () => {
