@@ -141,7 +141,7 @@ function group(
   const groups: Group[] = []
   const place = new Map<Node, number>()
   const touched = new Map<Group, Set<Node>>()
-  // Where memory counts more than time, sums over columns of different sources would keep all of them until the last.
+  // Where memory counts more than time, what reads nothing in common stays apart: it would keep all of it until the last.
   const saves = units.some((unit) => unit.after.length > 0)
   for (const unit of withUpdatesLast(units, graph, updates)) {
     let earliest = 0
@@ -149,7 +149,7 @@ function group(
     for (const node of unit.after) earliest = Math.max(earliest, place.get(node) ?? 0)
     const hasRoom = (group: Group): boolean => {
       const others = touched.get(group)!
-      const shares = group.kind !== 'columns' || !saves || unit.reads.some(({ node }) => others.has(node))
+      const shares = !saves || unit.reads.some(({ node }) => others.has(node))
       return shares && others.size <= mostNodes
     }
     const at = findHome(unit, groups, earliest, hasRoom)

@@ -31,16 +31,30 @@ export interface Memory<O> {
 /** A launch goes before others where that frees as much; for less the order stays, and small kernels find their like. Tests set it to 1. */
 export const leastFreed = { bytes: 64 * 1024 }
 
+/** Of a launch with more followers than this nobody asks what it makes possible. */
+const fewFollowers = 4
+
 /** Launches that touch the same place, one of them writing, keep their order; of the rest, what frees most is next. */
-export function freeEarly<L extends Orderable<O>, O>(launches: readonly L[], memory: Memory<O>): readonly L[] {
+export function freeEarly<L extends Orderable<O>, O>(
+  launches: readonly L[],
+  memory: Memory<O>,
+  /** Also what takes room for one launch that then frees more: the padded copy for a product of windows. */
+  ahead = false,
+): readonly L[] {
   const { placeOf, bytesOf, given, kept } = memory
   const places = launches.map(({ owners }) => [...new Set(owners.map(placeOf))])
   const uses = new Map<O, number>()
   for (const place of places.flat()) uses.set(place, (uses.get(place) ?? 0) + 1)
-  const ends = (place: O): boolean => uses.get(place) === 1 && !kept.has(place)
   const alive = new Set(given)
-  const freed = (i: number): number =>
-    places[i]!.reduce((sum, place) => sum + bytesOf(place) * (Number(ends(place)) - Number(!alive.has(place))), 0)
+  const freed = (i: number): number => places[i]!.reduce((sum, place) => sum + worthOf(place, uses.get(place) === 1), 0)
+  const worthOf = (place: O, isLast: boolean): number =>
+    bytesOf(place) * (Number(isLast && !kept.has(place)) - Number(!alive.has(place)))
+  const freedByBoth = (i: number, j: number): number => {
+    const [a, b] = [places[i]!, places[j]!]
+    const alone = a.reduce((sum, place) => sum + (b.includes(place) ? 0 : worthOf(place, uses.get(place) === 1)), 0)
+    const last = (place: O) => uses.get(place) === (a.includes(place) ? 2 : 1)
+    return b.reduce((sum, place) => sum + worthOf(place, last(place)), alone)
+  }
 
   const worth = places.map((list) => list.reduce((sum, place) => sum + bytesOf(place), 0) >= leastFreed.bytes)
   if (!worth.includes(true)) return launches
@@ -52,7 +66,9 @@ export function freeEarly<L extends Orderable<O>, O>(launches: readonly L[], mem
   for (let first = 0; order.length < launches.length; ) {
     let [next, most] = [first, leastFreed.bytes - 1]
     for (const i of ready) {
-      const bytes = freed(i)
+      let bytes = freed(i)
+      if (ahead && bytes < leastFreed.bytes && followers[i]!.size <= fewFollowers)
+        for (const j of followers[i]!) if (waiting[j] === 1) bytes = Math.max(bytes, freedByBoth(i, j))
       if (bytes > most || (bytes === most && i < next)) [next, most] = [i, bytes]
     }
     order.push(launches[next]!)

@@ -111,9 +111,11 @@ export function makePlan(lowered: LoweredGraph, outside: ReadonlySet<number>, le
     )
   const bytesOf = (place: Owner): number => (held.has(place) ? 0 : bytesIn(place))
   const nested = nestLoops(separate)
-  const early = freeEarly(nested, { placeOf, bytesOf, given, kept })
-  const better = early !== nested && mostAlive(lifetimes(unnest(early))) < mostAlive(lifetimes(separate))
-  const joined = joinWithin(better ? early : nested, placeOf)
+  // Greedy orders are not always the least: of several, that in which least lives at once, the first among equals.
+  const memory = { placeOf, bytesOf, given, kept }
+  const orders = [nested, ...[false, true].map((ahead) => freeEarly(nested, memory, ahead))]
+  const most = orders.map((order) => mostAlive(lifetimes(unnest(order))))
+  const joined = joinWithin(orders[most.indexOf(Math.min(...most))]!, placeOf)
   verifyUpdates(
     lowered,
     joined.map(({ owners }) => new Set(owners.flatMap((owner) => [owner, wholeOwner(owner)]))),

@@ -155,11 +155,20 @@ describe('remat', () => {
     expect(perBlock(plain)).toBeGreaterThan(3)
     expect(perBlock(remat)).toBeLessThan(1.01)
   })
-  test('blocks of layers: weights and biases get their gradients before the next block is computed again', () => {
-    const units = (wrap: <F extends (...x: never[]) => unknown>(f: F) => F, depth: number) => {
-      const block = () => wrap(nn.sequential(nn.linear(64, 256), nn.gelu, nn.linear(256, 64), nn.tanh))
-      const blocks = Array.from({ length: depth }, block)
-      const net = nn.module({ blocks }, (m, x: Tensor) => m.blocks.reduce<Tensor>((y, one) => one(y as never), x))
+  test.each([
+    ['linear layers', [1024, 64], () => nn.sequential(nn.linear(64, 256), nn.gelu, nn.linear(256, 64), nn.tanh), 10],
+    [
+      'convolutions',
+      [32, 8, 16, 16],
+      () => nn.sequential(nn.conv2d(8, 8, 3, { padding: 1 }), nn.relu, nn.conv2d(8, 8, 3, { padding: 1 }), nn.relu),
+      2,
+    ],
+  ] as const)('%s: weights and biases get their gradients before the next block is computed again', (_, shape, make, whole) => {
+    type Block = (x: Tensor) => Tensor
+    const x = tensor(new Float32Array(shape.reduce<number>((n, extent) => n * extent, 1)), { shape })
+    const units = (wrap: (f: Block) => Block, depth: number) => {
+      const blocks = Array.from({ length: depth }, () => wrap(make() as Block))
+      const net = nn.module({ blocks }, (m, x: Tensor) => m.blocks.reduce((y, one) => one(y), x))
       const step = compile(
         (x: Tensor) => {
           const error = net(x).square().mean()
@@ -167,11 +176,11 @@ describe('remat', () => {
         },
         { training: true },
       )
-      return step.explain([values(1024, 64)]).liveBytes / (4 * 1024 * 64)
+      return step.explain([x]).liveBytes / (4 * x.size)
     }
-    const perBlock = (wrap: <F extends (...x: never[]) => unknown>(f: F) => F) => (units(wrap, 6) - units(wrap, 3)) / 3
-    expect(perBlock((f) => f)).toBeGreaterThan(10)
-    expect(perBlock(remat as never)).toBeLessThan(1.1)
+    const perBlock = (wrap: (f: Block) => Block) => (units(wrap, 6) - units(wrap, 3)) / 3
+    expect(perBlock((f) => f)).toBeGreaterThan(whole)
+    expect(perBlock(remat)).toBeLessThan(1.1)
   })
   test('computes once more, and once only: exponentials in the program', () => {
     const count = (wrap: typeof plain) => {
