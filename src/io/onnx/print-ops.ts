@@ -5,6 +5,7 @@
  */
 import type { DType } from '../../base/dtype.js'
 import { ValueError } from '../../base/errors.js'
+import { identityOf } from '../../graph/interpret.js'
 import { isOp, type Node } from '../../graph/node.js'
 import type { Direction, Op } from '../../graph/op.js'
 import { printContract, printConvolution, withBias } from './print-contract.js'
@@ -40,6 +41,7 @@ const byDtype =
   (p, node) =>
     elementwise(p, node.type.dtype === 'bool' ? bools : numbers, values(p, node))
 
+const isEmpty = (p: Printer, node: Node): boolean => p.shape(node).some((size) => isFixed(size) && size.fixed === 0)
 const scalar = (p: Printer, dtype: DType, value: number): Value => ({ name: p.scalar(dtype, value), shape: [] })
 const cast = (p: Printer, value: Value, dtype: DType | 'int64'): Value => ({
   name: p.cast(value.name, dtype),
@@ -78,7 +80,12 @@ const printRows: { readonly [O in Op]: Row<O> } = {
     return p.aligned({ name, shape: [length] }, [axis], shape.length)
   },
 
-  negate: same('Neg'),
+  negate: (p, node) => {
+    const [x] = values(p, node) as [Value]
+    // ONNX has no negative of numbers without a sign, which wrap around here.
+    if (node.type.dtype === 'uint32') return cast(p, elementwise(p, 'Neg', [cast(p, x, 'int64')]), 'uint32')
+    return elementwise(p, 'Neg', [x])
+  },
   abs: same('Abs'),
   floor: same('Floor'),
   round: same('Round'),
@@ -182,6 +189,7 @@ const printRows: { readonly [O in Op]: Row<O> } = {
       ends.push(whole ? fixed(toTheEnd) : limit)
       steps.push(step)
     }
+    if (axes.length === 0) return p.value(operand)
     const inputs = [p.full(operand), p.sizes(starts), p.sizes(ends), p.int64(axes)]
     return p.emit('Slice', steps.some((step) => step !== 1) ? [...inputs, p.int64(steps)] : inputs)
   },
@@ -240,10 +248,14 @@ const printRows: { readonly [O in Op]: Row<O> } = {
   custom: (p, node) => p.value(node.operands[0]!),
   windows: (p, node) => printWindows(p, node),
 
-  reduce: (p, node) => unpooled(p, node) ?? printReduce(p, node, false)!,
-  contract: (p, node) => printContract(p, node),
+  reduce: (p, node) =>
+    isEmpty(p, node.operands[0]!)
+      ? p.filled(node, identityOf(node.attrs.kind, node.type.dtype))
+      : (unpooled(p, node) ?? printReduce(p, node, false)),
+  contract: (p, node) => (node.operands.some((one) => isEmpty(p, one)) ? p.filled(node, 0) : printContract(p, node)),
   scan: (p, node) => printScan(p, node),
-  convolution: (p, node) => printConvolution(p, node, undefined),
+  convolution: (p, node) =>
+    node.operands.some((one) => isEmpty(p, one)) ? p.filled(node, 0) : printConvolution(p, node, undefined),
 }
 
 /** Numbers of rows within 0 and the last. */

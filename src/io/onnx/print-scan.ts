@@ -19,6 +19,15 @@ export function printScan(p: Printer, node: Node<'scan'>): string {
 
 function printLoop(p: Printer, node: Node<'scan'>): string[] {
   const { body, carries, slices, invariants, reverse } = loopOf(node)
+  const length = p.family.size(node, 'the length', (n) => n.attrs.length)
+  if (isFixed(length) && length.fixed === 0) {
+    // Runtimes do not go round zero times: states stay, and there are no results.
+    const bodies = p.family.inner(node, (n) => n.attrs.body.graph)
+    return body.graph.outputs.map((output, i) => {
+      if (i < carries.length) return p.full(carries[i]!)
+      return p.emit('Expand', [p.scalar(output.type.dtype, 0), p.sizes([length, ...bodies.shape(output)])])
+    })
+  }
   const inner = p.inner(p.family.inner(node, (n) => n.attrs.body.graph))
   const graph = body.graph
   const inputs = graph.inputs.slice(0, carries.length + slices.length).map((input, i) => {
@@ -31,7 +40,6 @@ function printLoop(p: Printer, node: Node<'scan'>): string[] {
   const scanned = slices.map((slice) => p.full(slice))
   if (scanned.length === 0) {
     // Something must say how often it goes round.
-    const length = p.family.size(node, 'the length', (n) => n.attrs.length)
     scanned.push(
       isFixed(length)
         ? p.int64(Array.from({ length: length.fixed }, (_, i) => i))

@@ -64,7 +64,11 @@ export class Printer {
   /** Prints all nodes; inputs are defined already. */
   run(): void {
     for (const node of topological(this.family.first.outputs))
-      if (!this.#values.has(node)) this.define(node, this.#print(this, node))
+      if (!this.#values.has(node)) {
+        // Runtimes fail here and there where nothing is to be computed.
+        const empty = this.shape(node).some((size) => isFixed(size) && size.fixed === 0)
+        this.define(node, empty ? this.filled(node, 0) : this.#print(this, node))
+      }
   }
 
   /** How many operands and outputs a node is. */
@@ -179,6 +183,11 @@ export class Printer {
     const target =
       moving === 1 && !zero ? this.int64(to.map((size) => (isFixed(size) ? size.fixed : -1))) : this.sizes(to)
     return this.emit('Reshape', [name, target], zero ? { allowzero: { int: 1 } } : {})
+  }
+
+  /** All of a node, where every element is one number. */
+  filled(node: Node, value: number): string {
+    return this.emit('Expand', [this.scalar(node.type.dtype, value), this.sizes(this.shape(node))])
   }
 
   cast(name: string, dtype: DType | 'int64'): string {
