@@ -30,7 +30,7 @@ export interface Program {
   readonly expected: readonly { readonly name: string; readonly values: ArrayLike<number> }[]
 }
 
-type Call = (...inputs: unknown[]) => unknown
+export type Call = (...inputs: unknown[]) => unknown
 
 /** The program of a layer, an activation or a loss. Throws where parameters are not those of PyTorch. */
 export function functionProgram(c: FunctionCase, dtype: Float): Program {
@@ -94,7 +94,7 @@ export function functionProgram(c: FunctionCase, dtype: Float): Program {
 }
 
 /** Calls it with its inputs in order, but for those that options name: '$2' is the third. */
-function call(net: Call, c: FunctionCase, inputs: readonly (Variable | Tensor)[]): unknown {
+export function call(net: Call, c: FunctionCase, inputs: readonly (Variable | Tensor)[]): unknown {
   const at = inputs.map((one) => (one instanceof Tensor ? one : one.value))
   const used = new Set<number>()
   const given = (value: unknown): unknown => {
@@ -108,13 +108,13 @@ function call(net: Call, c: FunctionCase, inputs: readonly (Variable | Tensor)[]
 }
 
 /** Tensors in the order of nested arrays and of the keys of objects. */
-function flat(value: unknown): Tensor[] {
+export function flat(value: unknown): Tensor[] {
   if (value instanceof Tensor) return [value]
   if (typeof value !== 'object' || value === null) throw new Error(`a result is no tensor, but ${String(value)}`)
   return Object.values(value).flatMap(flat)
 }
 
-function tensorOf({ shape, dtype, data }: Values, float: Float): Tensor {
+export function tensorOf({ shape, dtype, data }: Values, float: Float): Tensor {
   const as = { float64: float, float32: float, int64: 'int32', bool: 'bool' } as const
   return tensor(data.map(Number), { shape, dtype: as[dtype!] }) as Tensor
 }
