@@ -214,6 +214,11 @@ function findHome(unit: Unit, groups: Group[], earliest: number, hasRoom: (group
   const [stage] = unit.stages
   if (stage && unit.stages.length === 1 && opInfo[unit.root.op].category !== 'alone')
     for (let i = earliest; i < groups.length; i++) if (hasRoom(groups[i]!) && join(groups[i]!, stage)) return i
+  if (isOp(unit.root, 'concatenate'))
+    for (let i = earliest; i < groups.length; i++) {
+      const group = groups[i]!
+      if (group.kind === 'loops' && hasRoom(group) && joinParts(group, unit.stages)) return i
+    }
   return groups.push(newGroup(unit)) - 1
 }
 
@@ -257,6 +262,28 @@ function join(group: Group, stage: Stage): boolean {
     case 'scan':
       return false
   }
+}
+
+/**
+ * Parts put end to end are stored where they are computed: the gates' gradients of a recurrent layer need no memory of their
+ * own. All in one loop body, of which they read something, or none.
+ */
+function joinParts(group: LoopGroup, parts: readonly Stage[]): boolean {
+  const made = new Set(group.passes.flatMap((pass) => pass.stages.map((stage) => stage.root)))
+  const reads = parts.some((part) => accesses(part).some(({ node }) => made.has(node)))
+  if (!reads || parts.some((part) => part.kind !== 'map' || !sameList(part.domain, parts[0]!.domain))) return false
+  const before = { rows: group.rows, passes: group.passes.map((pass) => ({ ...pass, stages: [...pass.stages] })) }
+  const { root } = parts[0]!
+  const isHome = ({ stages }: Pass) => stages.some((stage) => stage.root === root)
+  const together =
+    parts.every((part) => joinLoops(group, part)) &&
+    group.passes.length === before.passes.length &&
+    group.passes.filter(isHome).length === 1
+  if (!together) {
+    group.rows = before.rows
+    group.passes.splice(0, group.passes.length, ...before.passes)
+  }
+  return together
 }
 
 function joinLoops(group: LoopGroup, stage: Stage): boolean {

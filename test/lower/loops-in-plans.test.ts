@@ -80,7 +80,7 @@ test('the training step of a GRU', async () => {
   const inLoops = plan.launches.filter(({ loops }) => loops)
   const kernels = [...new Set(inLoops.map(({ kernel }) => plan.kernels[kernel]!))]
   const text = [
-    'A GRU from [4,10,8] to 16 numbers, the mean of the squares of its outputs, SGD. Two launches an iteration there, four back;',
+    'A GRU from [4,10,8] to 16 numbers, the mean of the squares of its outputs, SGD. Two launches an iteration, there and back;',
     'the products of the inputs are one contraction before the loop, the gradients of both weights two after it. What iterations',
     'leave for the way back is stacked; the states are rows of one memory, which is the outputs and what the way back reads.',
     '',
