@@ -9,7 +9,15 @@ import { transformSync } from '@swc/core'
 import * as gradus from 'gradus'
 import { afterAll, beforeAll, describe, test, vi } from 'vitest'
 
-const pages = ['operations.md', 'optimizers.md', 'images.md', 'transformers.md', 'sequences.md', 'files.md']
+const pages = [
+  'operations.md',
+  'optimizers.md',
+  'images.md',
+  'transformers.md',
+  'losses.md',
+  'sequences.md',
+  'files.md',
+]
 const docs = fileURLToPath(new URL('../../docs/', import.meta.url))
 const before = process.cwd()
 const folder = mkdtempSync(`${tmpdir()}/gradus-snippets-`)
