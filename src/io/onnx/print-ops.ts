@@ -9,7 +9,7 @@ import { identityOf } from '../../graph/interpret.js'
 import { isOp, type Node } from '../../graph/node.js'
 import type { Direction, Op } from '../../graph/op.js'
 import { printContract, printConvolution, withBias } from './print-contract.js'
-import { batchNormalization, constantValue } from './print-norm.js'
+import { batchNormalization, constantValue, layerNormalization, logSoftmax, softmax } from './print-norm.js'
 import { printScan } from './print-scan.js'
 import { printReduce, printWindows, unpooled } from './print-windows.js'
 import type { Attributes, Printer, PrintNode, Value } from './printer.js'
@@ -108,10 +108,14 @@ const printRows: { readonly [O in Op]: Row<O> } = {
   shiftLeft: (p, node) => shifted(p, node, 'LEFT'),
   shiftRight: (p, node) => shifted(p, node, 'RIGHT'),
 
-  add: (p, node) => withBias(p, node) ?? batchNormalization(p, node) ?? elementwise(p, 'Add', values(p, node)),
-  subtract: same('Sub'),
+  add: (p, node) =>
+    withBias(p, node) ??
+    batchNormalization(p, node) ??
+    layerNormalization(p, node) ??
+    elementwise(p, 'Add', values(p, node)),
+  subtract: (p, node) => logSoftmax(p, node) ?? elementwise(p, 'Sub', values(p, node)),
   multiply: same('Mul'),
-  divide: (p, node) => logistic(p, node) ?? elementwise(p, 'Div', values(p, node)),
+  divide: (p, node) => logistic(p, node) ?? softmax(p, node) ?? elementwise(p, 'Div', values(p, node)),
   maximum: byDtype('Max', 'Or'),
   minimum: byDtype('Min', 'And'),
   power: same('Pow'),
