@@ -5,7 +5,7 @@
 import { type DType, type FloatDType, isFloat } from '../base/dtype.js'
 import { DtypeError, ShapeError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape, sameShape } from '../base/shape.js'
-import type { Tensor } from '../trace/tensor.js'
+import { Tensor } from '../trace/tensor.js'
 import type { Initializer, Variable } from '../trace/variable.js'
 import { checkDtype } from './checks.js'
 import { parameter, uniformByFanIn } from './initializers.js'
@@ -98,7 +98,7 @@ type Indexed<L extends readonly AnyFunction[]> = Children & {
   readonly [K in keyof L as K extends `${number}` ? K : never]: L[K]
 }
 
-/** The layers one after another; parameters are named by position: `0.weight`, `2.bias`. */
+/** The layers one after another; parameters are named by position: `0.weight`, `2.bias`. Recurrent layers hand on their outputs, not their states. */
 export function sequential<const L extends readonly AnyFunction[]>(...layers: Chain<L>): Sequential<L> {
   return chain('sequential', layers as unknown as L, (x, f) => f(x)) as unknown as Sequential<L>
 }
@@ -121,6 +121,8 @@ type Sized = {
   readonly dtype?: FloatDType
   readonly inputDtype?: DType
   readonly keepsShape?: true
+  /** It gives [outputs, state], of which the outputs go on. */
+  readonly givesState?: true
 }
 
 function chain(
@@ -134,7 +136,15 @@ function chain(
   })
   const children = Object.fromEntries(layers.map((layer, i) => [String(i), layer]))
   const run = (x: Tensor): Tensor =>
-    layers.reduce<Tensor>((value, layer, i) => callChild(String(i), layer, value) as Tensor, x)
+    layers.reduce<Tensor>((value, layer, i) => {
+      const given = callChild(String(i), layer, value)
+      const next = (layer as Sized).givesState ? (given as [Tensor])[0] : given
+      if (next instanceof Tensor) return next
+      const what = (layer as Partial<ModuleParts>).description ?? (layer.name || 'a function')
+      throw new ValueError(`nn.${name}`, `layer ${i}, ${what}, gives no tensor`, {
+        hint: 'Layers hand one tensor on. To choose from what a layer gives, write nn.module({ layer, ... }, (m, x) => ...).',
+      })
+    }, x)
   const sized = layers.filter((layer) => !(layer as Sized).keepsShape) as Sized[]
   return makeModule(`${name} of ${layers.length}`, children, (_: object, x: Tensor) => forward(x, run), {
     takes: sized[0]?.takes,

@@ -59,11 +59,17 @@ export interface RecurrentParts<D extends FloatDType> {
 
 export interface Recurrent<In extends number, Out extends number, D extends FloatDType, State>
   extends ModuleParts<RecurrentParts<D>> {
-  /** Outputs of the last layer at every time, and the state after the last; the state before the first is zeros unless given. */
+  /**
+   * Outputs of the last layer at every time, and the state after the last; the state before the first is zeros unless given.
+   * In `sequential` the outputs go on.
+   */
   <X extends Tensor>(
     input: X & Takes<X, readonly [In], D>,
     state?: State,
   ): [outputs: Tensor<Gives<ShapeOf<X>, readonly [In], readonly [Out]>, D>, state: State]
+  readonly takes: readonly [In] | undefined
+  readonly gives: readonly [Out] | undefined
+  readonly dtype: D | undefined
 }
 export type Rnn<
   In extends number,
@@ -236,7 +242,12 @@ function build(name: string, inputs: number, size: number, options: RnnOptions, 
     })
     return [outputs, Object.fromEntries(cell.states.map((what, i) => [what, states[i]!]))]
   }
-  return makeModule(description, children, forward as never, { dtype }) as unknown as ModuleParts
+  return makeModule(description, children, forward as never, {
+    takes: [inputs],
+    gives: [directions * size],
+    dtype,
+    givesState: true as const,
+  }) as unknown as ModuleParts
 }
 
 /** One layer in one direction: its states after the last time, and its outputs at every time. */

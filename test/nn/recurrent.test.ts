@@ -132,6 +132,31 @@ test("parameters are PyTorch's, for each layer and direction", () => {
   ])
 })
 
+test('in a sequential net the outputs go on', () => {
+  const gru = nn.gru(3, 4, { bidirectional: true })
+  const net = nn.sequential(gru, nn.linear(8, 2))
+  initialize(net, { seed: 1 })
+  const [y, outputs] = runTraced((x: Tensor) => [net(x as never), gru(x as never)[0] as Tensor], [wave(2, 5, 3)])
+  expect([y!.shape, outputs!.shape]).toEqual([
+    [2, 5, 2],
+    [2, 5, 8],
+  ])
+  expect([...parameters(net).keys()]).toContain('0.weight_hh_l0_reverse')
+  expect(() => nn.sequential((x: Tensor) => [x] as never, nn.relu)(wave(2))).toThrow(
+    /layer 0, a function, gives no tensor/,
+  )
+})
+
+test('a loop is explained with how often its kernels run', () => {
+  const net = nn.gru(3, 4)
+  initialize(net, { seed: 1 })
+  const step = compile((x: Tensor) => net(x as never)[0] as Tensor, { engine: 'wasm' })
+  const { kernels, flops } = step.explain([wave(2, 7, 3)])
+  expect(kernels.map(({ times }) => times ?? 1).filter((times) => times > 1)).toEqual([7, 7])
+  expect(flops).toBe(kernels.reduce((sum, kernel) => sum + kernel.flops, 0))
+  expect(String(step.explain([wave(2, 7, 3)]))).toMatch(/7 × contract/)
+})
+
 test('the summary counts the work of all times', () => {
   const { rows, parameters: count } = summary(nn.gru(8, 16) as never, [1, 10, 8])
   expect(count).toBe(3 * 16 * (8 + 16 + 2))
