@@ -9,6 +9,7 @@ import { touchedBytes } from './kernel/traffic.js'
 import { outsideBytes } from './lower/plan.js'
 import { type MachinePeak, machinePeak } from './runtime/peak.js'
 
+/** What one kernel does and costs. */
 export interface KernelExplanation extends Partial<KernelTime> {
   readonly name: string
   /** How often it runs in each step, where it stands in a loop (scan); all other numbers are of all these times. */
@@ -45,6 +46,7 @@ export interface PeakExplanation {
   readonly bandwidths: readonly { readonly workingSet: number; readonly bytesPerSecond: number }[]
 }
 
+/** What a program does and costs; printed, it is a table. */
 export interface Explanation {
   readonly engine: string
   readonly threads: number
@@ -68,6 +70,7 @@ export interface Explanation {
   readonly keptBytes: number
   /** Milliseconds each pass of the compiler took. */
   readonly compileTimes: { readonly [pass: string]: number }
+  /** The table, columns aligned. */
   toString(): string
 }
 

@@ -5,25 +5,45 @@
 import { installEvaluator } from './lazy.js'
 
 export type { DType, FloatDType, TypedArray } from './base/dtype.js'
+export type { ErrorDetails } from './base/errors.js'
 export { DtypeError, FileError, GradusError, ShapeError, TraceError, ValueError } from './base/errors.js'
 export type { Shape } from './base/shape.js'
 export { gradusVersion } from './base/version.js'
 export { type Batches, type BatchesOptions, batches } from './data/batches.js'
-export { type Dataset, type Samples, splitDataset, subset } from './data/column.js'
+export {
+  type Dataset,
+  type Samples,
+  type Split,
+  type SplitFractions,
+  type SplitOptions,
+  splitDataset,
+  subset,
+} from './data/column.js'
 export { type CsvOptions, parseCsv } from './data/csv.js'
 export { type Prepared, type PrepareOptions, prepareTable } from './data/preprocess.js'
-export type { Preprocessing, Task } from './data/preprocess-plan.js'
+export type { ColumnDescription, Description } from './data/preprocess-describe.js'
+export type {
+  CategoryColumn,
+  InputColumn,
+  NumberColumn,
+  Preprocessing,
+  TargetColumn,
+  Task,
+} from './data/preprocess-plan.js'
 export type { DataSource, SamplesLike } from './data/source.js'
 export { type Row, type Table, tableFromRows } from './data/table.js'
 export { readTable } from './data/table-file.js'
-export type { Explanation, KernelExplanation } from './explain.js'
+export type { Explanation, KernelExplanation, PeakExplanation } from './explain.js'
 export * from './io/chart.js'
-export { type LoadOptions, load, type SaveOptions, save } from './io/model.js'
+export { type LoadOptions, load, type Saved, type SaveOptions, save } from './io/model.js'
 export { exportOnnx, type OnnxExportOptions, type OnnxInput } from './io/onnx/export.js'
 export { importOnnx, type OnnxImportOptions, type OnnxModule, type OnnxValue } from './io/onnx/import.js'
+/** Losses: functions of (output, target) that give the error of a batch. */
 export * as loss from './loss/index.js'
+/** Scores over whole data sets, for `fit`, `evaluate` and loops of one’s own. */
 export * as metrics from './metrics/index.js'
 export { backpropagate, Gradients } from './nn/backpropagate.js'
+/** Modules, layers and activations; `nn.init` holds initialisers. */
 export * as nn from './nn/index.js'
 export type { Child, Children, Module, ModuleParts, ParameterSource } from './nn/module.js'
 export { initialize, parameters, state } from './nn/module.js'
@@ -31,6 +51,8 @@ export { remat } from './nn/remat.js'
 export type { Elementwise, Layer } from './nn/shapes.js'
 export type { Summary, SummaryRow } from './nn/summary.js'
 export { summary } from './nn/summary.js'
+export type { NumericsMode } from './numerics/arithmetic.js'
+/** Optimizers, the transforms they are made of, learning-rate schedules (`optim.schedules`). */
 export * as optim from './optim/index.js'
 export { type Compiled, type CompileOptions, compile } from './step.js'
 export {
@@ -41,7 +63,18 @@ export {
   type WindowsOptions,
   windows,
 } from './trace/convolution.js'
-export { arange, eye, full, iota, ones, tensor, zeros } from './trace/creation.js'
+export {
+  arange,
+  eye,
+  type FillOptions,
+  full,
+  iota,
+  type NestedInput,
+  ones,
+  type TensorOptions,
+  tensor,
+  zeros,
+} from './trace/creation.js'
 export { type CustomContext, customGradient } from './trace/custom.js'
 export { type EdgeMode, padEdges } from './trace/edges.js'
 export { einsum } from './trace/einsum.js'
@@ -57,16 +90,18 @@ export {
   maxPool,
   type PoolOptions,
 } from './trace/pooling.js'
+/** Random tensors: normal, uniform, bernoulli; inside a step new ones each time. */
 export * as random from './trace/random.js'
 export { type InterpolateOptions, interpolate } from './trace/resize.js'
 export { type ScanOptions, type Slices, type Stacked, scan } from './trace/scan.js'
 export { setSeed } from './trace/seed.js'
 export type { Padding, PerAxis } from './trace/spatial.js'
-export { Tensor, where } from './trace/tensor.js'
+export { type Axes, type ReduceOptions, Tensor, where } from './trace/tensor.js'
+export type { Nested, NestedNumbers } from './trace/value.js'
 export type { Initializer } from './trace/variable.js'
 export { Variable, variable } from './trace/variable.js'
 export { type Mapped, vmap } from './trace/vmap.js'
-export { EarlyStopping, type EarlyStoppingOptions, earlyStopping } from './train/early-stopping.js'
+export { EarlyStopping, type EarlyStoppingOptions, earlyStopping, type ScoreTree } from './train/early-stopping.js'
 export { type EvaluateOptions, evaluate } from './train/evaluate.js'
 export {
   type FindLearningRateOptions,
@@ -76,15 +111,32 @@ export {
 } from './train/find-learning-rate.js'
 export { type FitOptions, fit } from './train/fit.js'
 export { type ActivationName, type MlpConfig, type MlpOptions, mlp } from './train/mlp.js'
-export type { ClassPrediction, Model, ModelInput, Prediction } from './train/model.js'
+export type { ClassPrediction, Model, ModelDescription, ModelInput, Prediction } from './train/model.js'
 export { type ModelContent, modelFrom, openModel, saveModel } from './train/model-folder.js'
 export { ReduceOnPlateau, type ReduceOnPlateauOptions, reduceOnPlateau } from './train/plateau.js'
 export { predict } from './train/predict.js'
-export { type Progress, progressLine } from './train/progress.js'
+export { type Progress, progressLine, type TextStream } from './train/progress.js'
 export type { Run } from './train/run.js'
-export { assessTable, type Importance, importance, type TableScores } from './train/table-assess.js'
-export { planTable, type TablePlan, type TrainedTable, trainTable } from './train/table-model.js'
-export type { TableSettings } from './train/table-settings.js'
+export {
+  assessTable,
+  type ClassScores,
+  type Importance,
+  type ImportanceOptions,
+  importance,
+  type NumberScores,
+  type TableScores,
+} from './train/table-assess.js'
+export {
+  type Fold,
+  type PlanOptions,
+  planTable,
+  type TablePlan,
+  type TrainedMember,
+  type TrainedTable,
+  type TrainTableOptions,
+  trainTable,
+} from './train/table-model.js'
+export type { TableLossName, TableSettings } from './train/table-settings.js'
 export type { Best, Epoch, History, Loss, Metrics, Net, Scores } from './train/types.js'
 
 installEvaluator()

@@ -25,6 +25,7 @@ import { leaf, Tensor } from './trace/tensor.js'
 import { Trace } from './trace/trace.js'
 import { leafValues, TensorValue } from './trace/value.js'
 
+/** How `compile` makes a program of a function. */
 export interface CompileOptions extends CompileSettings {
   /** Training or inference: what dropout and batch normalisation do. Must be said before backpropagation through them. */
   readonly training?: boolean

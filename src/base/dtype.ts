@@ -5,11 +5,19 @@
 import { describeValue } from './describe.js'
 import { DtypeError, nearest } from './errors.js'
 
+/** The types of elements there are. */
 export const dtypes = ['float32', 'float64', 'int32', 'uint32', 'bool', 'uint8'] as const
+
+/** What the elements of a tensor are. bool is stored as a byte, 0 or 1. */
 export type DType = (typeof dtypes)[number]
+
+/** The types that have derivatives. */
 export type FloatDType = 'float32' | 'float64'
+
+/** The types of whole numbers. */
 export type IntegerDType = 'int32' | 'uint32' | 'uint8'
 
+/** The array that holds the elements of each type. */
 export interface DTypeArrays {
   float32: Float32Array<ArrayBuffer>
   float64: Float64Array<ArrayBuffer>
@@ -18,6 +26,8 @@ export interface DTypeArrays {
   bool: Uint8Array<ArrayBuffer>
   uint8: Uint8Array<ArrayBuffer>
 }
+
+/** An array of elements of any type: what `tensor.data()` gives. */
 export type TypedArray = DTypeArrays[DType]
 
 const constructors = {

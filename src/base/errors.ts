@@ -4,6 +4,8 @@
  *
  * new ShapeError('matmul', 'inner sizes differ, [32,784] × [256,10] (784 ≠ 256)', { hint: 'linear was built with in = 256.' })
  */
+
+/** What an error says besides the fault. */
 export interface ErrorDetails {
   /** Where in the model: a module path such as `layers.1`. Filled in from the module being called when left out. */
   readonly place?: string
@@ -19,6 +21,10 @@ export function setErrorPlace(place: () => string | undefined): void {
   currentPlace = place
 }
 
+/**
+ * What all errors of the library are: its message is "operation, place: fault. Cure". The subclasses say what kind of
+ * fault it is.
+ */
 export class GradusError extends Error {
   override name = 'GradusError'
   readonly operation: string

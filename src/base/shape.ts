@@ -5,6 +5,7 @@
 import { describeValue } from './describe.js'
 import { ShapeError, ValueError } from './errors.js'
 
+/** Sizes of the axes: [] is a scalar, [64, 784] has 64 rows. */
 export type Shape = readonly number[]
 
 export const sizeOf = (shape: Shape): number => shape.reduce((product, extent) => product * extent, 1)

@@ -12,6 +12,7 @@ import { leaf, type Tensor } from '../trace/tensor.js'
 import { type Dataset, type Samples, sampleCount } from './column.js'
 import { batchShape, converted, type DataSource, datasetOf, sampleSize, valueType } from './source.js'
 
+/** How `batches` cuts a data set. */
 export interface BatchesOptions {
   /** Samples in a batch: 1 is stochastic gradient descent, 'full' one batch of all. More than there are means all. */
   readonly size: number | 'full'

@@ -9,6 +9,8 @@ import { checkNames } from '../base/options.js'
 import { RandomStream } from '../numerics/random.js'
 
 /** A dense array of samples: the first axis counts them. Bytes stay bytes until they are gathered into a batch. */
+
+/** An array of samples in row-major order; the first axis counts them. */
 export interface Samples {
   readonly data: Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array
   readonly shape: readonly number[]
@@ -17,6 +19,7 @@ export interface Samples {
   readonly offset?: number
 }
 
+/** Samples and what is to be said of each: what `fit` learns from. */
 export interface Dataset {
   readonly input: Samples
   /** Class labels (integers, [N]) or values. */
@@ -35,12 +38,14 @@ export interface SplitFractions {
   readonly test: number
 }
 
+/** How `splitDataset` draws. */
 export interface SplitOptions {
   readonly seed: number
   /** Keep the shares of the classes equal in all parts; needs integer labels of shape [N]. */
   readonly stratify?: boolean
 }
 
+/** Something for each part of a data set. */
 export interface Split<T> {
   readonly train: T
   readonly validation: T

@@ -11,6 +11,7 @@ import { ArgumentError, FileError, ValueError } from '../base/errors.js'
 import type { Table } from './table.js'
 import { isNumber } from './table-text.js'
 
+/** What is known of a file of separated values; what is left out is found out. */
 export interface CsvOptions {
   /** Found out when left out: one of , ; tab | */
   readonly separator?: string

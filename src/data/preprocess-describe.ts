@@ -25,6 +25,7 @@ export interface DescribeOptions {
   readonly missing?: readonly string[]
 }
 
+/** What a column is: numbers, categories, the target, or not used. */
 export interface ColumnDescription {
   readonly name: string
   readonly kind: 'number' | 'category' | 'ignored' | 'target'
@@ -35,6 +36,7 @@ export interface ColumnDescription {
   readonly missing: number
 }
 
+/** What is known of a table before any number is fitted: task, classes, kinds of columns. */
 export interface Description {
   readonly target: string
   readonly task: Task

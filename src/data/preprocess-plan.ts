@@ -7,6 +7,7 @@
  */
 import { FileError } from '../base/errors.js'
 
+/** Whether a class or a number is foretold. */
 export type Task = 'classification' | 'regression'
 
 /**
@@ -36,13 +37,16 @@ export interface CategoryColumn {
   readonly missing: boolean
 }
 
+/** How one column becomes inputs. */
 export type InputColumn = NumberColumn | CategoryColumn
 
+/** How the target becomes a class number, or a number of mean 0 and deviation 1. */
 export type TargetColumn =
   | { readonly kind: 'classes'; readonly name: string; readonly classes: readonly string[] }
   /** Standardised: (y − mean)/deviation. */
   | { readonly kind: 'number'; readonly name: string; readonly mean: number; readonly deviation: number }
 
+/** How rows of a table become numbers: fitted to the training rows, kept with the model, the same for every later row. */
 export interface Preprocessing {
   readonly format: 'gradus-preprocessing'
   readonly version: 1

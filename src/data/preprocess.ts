@@ -19,6 +19,7 @@ export { fitPreprocessing } from './preprocess-fit.js'
 export * from './preprocess-plan.js'
 export { decodeTarget, encodeTarget, rowsWithTarget, transform, transformRow } from './preprocess-transform.js'
 
+/** How `prepareTable` describes and splits a table. */
 export interface PrepareOptions extends DescribeOptions {
   readonly seed: number
   /** Default 60 % training, 20 % validation, 20 % test; with a separate test table 80 % and 20 %. */
@@ -29,6 +30,7 @@ export interface PrepareOptions extends DescribeOptions {
   readonly test?: Table
 }
 
+/** A table as numbers, in parts, with what was decided on the way. */
 export interface Prepared extends Split<Dataset> {
   readonly description: Description
   readonly preprocessing: Preprocessing

@@ -8,6 +8,7 @@
 import { describeValue } from '../base/describe.js'
 import { ArgumentError, nearest, ValueError } from '../base/errors.js'
 
+/** A table as it was read: texts by column. */
 export interface Table {
   readonly names: readonly string[]
   /** Raw text, blanks around it removed: columns[c][r]. */

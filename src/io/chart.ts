@@ -12,8 +12,10 @@ import { ValueError } from '../base/errors.js'
 import { expectOptions } from '../base/options.js'
 import { COLORS, escapeText, frame, round, shorten, textWidth } from './chart-frame.js'
 
+/** A point of a line: [x, y]. */
 export type Point = readonly [x: number, y: number]
 
+/** One line of a chart, with its name in the legend. */
 export interface Series {
   readonly name: string
   /** Points with a NaN or infinite coordinate (or not above 0 on a logarithmic axis) leave a gap. */
@@ -23,6 +25,7 @@ export interface Series {
   readonly color?: number
 }
 
+/** What `lineChart` draws: title, labels, lines. */
 export interface LineChartOptions {
   readonly title: string
   readonly xLabel: string
@@ -37,6 +40,7 @@ export interface LineChartOptions {
   readonly height?: number
 }
 
+/** What `barChart` draws: one horizontal bar a value. */
 export interface BarChartOptions {
   readonly title: string
   readonly xLabel?: string

@@ -18,6 +18,7 @@ export type Saved = ModuleParts | ReadonlyMap<string, Variable>
 const variablesOf = (source: Saved): ReadonlyMap<string, Variable> =>
   source instanceof Map ? (source as ReadonlyMap<string, Variable>) : state(source as ModuleParts)
 
+/** What `save` writes besides the numbers. */
 export interface SaveOptions {
   /** Put before every name: `save(encoder, file, { prefix: 'encoder.' })`. */
   readonly prefix?: string
@@ -25,6 +26,7 @@ export interface SaveOptions {
   readonly metadata?: Readonly<Record<string, string>>
 }
 
+/** Which names of a file `load` reads, and what the network calls them. */
 export interface LoadOptions {
   /** Only names that begin so are read, without it: a file's `model.0.weight` is `0.weight` with the prefix `'model.'`. */
   readonly prefix?: string

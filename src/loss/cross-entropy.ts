@@ -15,6 +15,7 @@ import { alongAxis, Labels } from './labels.js'
 import { checkTarget, type LossOptions, type Reduced, type Reduction, reduceLoss } from './reduction.js'
 import type { ClassTarget, LikeOutput, Output } from './types.js'
 
+/** Of `crossEntropy`. */
 export interface CrossEntropyOptions<R extends Reduction = Reduction> extends LossOptions<R> {
   /** ε: each sample is its class by 1 − ε and any of the C classes by ε / C. Szegedy et al. 2015, arXiv:1512.00567 */
   readonly labelSmoothing?: number
@@ -101,6 +102,7 @@ function checkClassTarget(z: Tensor, t: Tensor, axis: number): void {
   )
 }
 
+/** Of `binaryCrossEntropy`. */
 export interface BinaryCrossEntropyOptions<R extends Reduction = Reduction> extends LossOptions<R> {
   /** How much a yes counts against a no; broadcasts against the logits. */
   readonly positiveWeight?: Tensor | number

@@ -9,6 +9,7 @@ import type { Tensor } from '../trace/tensor.js'
 import { checkTarget, type LossOptions, type Reduced, type Reduction, reduceLoss } from './reduction.js'
 import type { LikeOutput, Output } from './types.js'
 
+/** Of `focal`. */
 export interface FocalOptions<R extends Reduction = Reduction> extends LossOptions<R> {
   /** γ: how much what is already right is played down; 2 by default, 0 is binary cross-entropy. */
   readonly gamma?: number
@@ -39,6 +40,7 @@ export function focal<O extends Tensor, T extends Tensor, R extends Reduction = 
   return reduceLoss('focal', weighted, options)
 }
 
+/** Of `dice`. */
 export interface DiceOptions<R extends Reduction = Reduction> extends LossOptions<R> {
   /** Added above and below, so that nothing found where nothing is counts as right; 1 by default. */
   readonly smooth?: number

@@ -12,6 +12,7 @@ import { alongAxis, Labels } from './labels.js'
 import { checkTarget, type LossOptions, type Reduced, type Reduction, reduceLoss } from './reduction.js'
 import type { LikeOutput, Output } from './types.js'
 
+/** Of `negativeLogLikelihood`. */
 export interface LikelihoodOptions<R extends Reduction = Reduction> extends LossOptions<R> {
   /** c [C]: how much each class counts; the mean is then Σ c[yᵢ]·lᵢ / Σ c[yᵢ]. */
   readonly classWeights?: Tensor

@@ -11,6 +11,7 @@ import type { Tensor } from '../trace/tensor.js'
 import { checkTarget, type LossOptions, type Reduced, type Reduction, reduceLoss } from './reduction.js'
 import type { LikeOutput, Output } from './types.js'
 
+/** Of `hinge`. */
 export interface MarginOptions<R extends Reduction = Reduction> extends LossOptions<R> {
   /** 1 by default. */
   readonly margin?: number
@@ -36,6 +37,7 @@ export function hinge<O extends Tensor, T extends Tensor, R extends Reduction = 
   )
 }
 
+/** Of `tripletMargin`. */
 export interface TripletOptions<R extends Reduction = Reduction> extends MarginOptions<R> {
   /** Added to each difference, so that the distance of equal points has a gradient; 1e-6 by default, as in PyTorch. */
   readonly epsilon?: number

@@ -8,8 +8,10 @@ import { formatShape, type Shape, sameShape } from '../base/shape.js'
 import { expectTensor } from '../trace/arguments.js'
 import type { Tensor } from '../trace/tensor.js'
 
+/** What becomes of the losses of all elements: their mean, their sum, or nothing. */
 export type Reduction = 'mean' | 'sum' | 'none'
 
+/** Of all losses. */
 export interface LossOptions<R extends Reduction = Reduction> {
   /** One number by mean (the default) or sum, or the losses of all elements. */
   readonly reduction?: R

@@ -28,6 +28,7 @@ export function meanAbsoluteError<O extends Tensor, T extends Tensor, R extends 
   return reduceLoss('meanAbsoluteError', output.sub(target as Tensor).abs(), options)
 }
 
+/** Of `huber`. */
 export interface HuberOptions<R extends Reduction = Reduction> extends LossOptions<R> {
   /** Where the parabola becomes a line; 1 by default. */
   readonly delta?: number

@@ -75,6 +75,7 @@ export const confusionMatrix = (): SummingMetric<number[][]> => ({
   },
 })
 
+/** Of `precision`, `recall` and `f1`: how scores of classes become one. */
 export interface AverageOptions {
   /**
    * binary: of one class; macro: the mean over classes; micro: over all samples, whatever class (for one label a sample

@@ -29,6 +29,7 @@ export interface SummingMetric<V extends MetricValue = number> extends MetricBas
   update(output: Tensor, target: Tensor): { readonly [name: string]: Tensor }
   /** Joins the sums of two sets of samples; by default they are added. */
   merge?(a: Sums, b: Sums): Sums
+  /** The score from the sums over all samples. */
   compute(sums: Sums): V
 }
 
@@ -41,9 +42,11 @@ export interface Collected {
 /** A metric that needs all samples at once. */
 export interface CollectingMetric<V extends MetricValue = number> extends MetricBase {
   readonly collect: true
+  /** The score of all samples. */
   compute(output: Collected, target: Collected): V
 }
 
+/** A score over a whole data set: one made of sums, or one that needs all samples at once. */
 export type Metric<V extends MetricValue = MetricValue> = SummingMetric<V> | CollectingMetric<V>
 /** What `fit` and `evaluate` accept: a metric, or a function that gives a batch's mean as a scalar. */
 export type MetricLike = Metric | ((output: Tensor, target: Tensor) => Tensor<readonly []>)

@@ -45,6 +45,7 @@ export const glu: Glu = Object.assign(
   { with: (options: AxisOptions) => (x: Tensor) => glu(x, options) },
 )
 
+/** Of `prelu`. */
 export interface PreluOptions<D extends FloatDType = FloatDType> {
   /** 1 for one slope, or as many as axis 1 is long; 1 by default. */
   readonly channels?: number
@@ -52,6 +53,8 @@ export interface PreluOptions<D extends FloatDType = FloatDType> {
   readonly initial?: number
   readonly dtype?: D
 }
+
+/** What prelu gives: its slopes are `weight`. */
 export interface Prelu<D extends FloatDType = 'float32'>
   extends ModuleParts<{ readonly weight: Variable<readonly [number], D> }>,
     Elementwise {}
@@ -94,6 +97,7 @@ export const rrelu: Configurable<{ readonly low?: number; readonly high?: number
   },
 )
 
+/** Of `gumbelSoftmax`. */
 export interface GumbelSoftmaxOptions extends AxisOptions {
   /** The lower, the nearer to a single 1; 1 by default. */
   readonly temperature?: number

@@ -168,6 +168,7 @@ export const threshold: Configurable<{ readonly threshold?: number; readonly val
 const between = (x: Tensor, low: number, high: number): Tensor =>
   where(x.lessEqual(low), low, where(x.greaterEqual(high), high, x))
 
+/** Of `softmax` and its kin. */
 export interface AxisOptions {
   /** The axis along which results add up to 1: the last by default. */
   readonly axis?: number

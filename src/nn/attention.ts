@@ -15,6 +15,7 @@ import { checkOptions, checkProbability } from './checks.js'
 import { dropped } from './dropout.js'
 import type { DTypeOf, ShapeOf, Unknown } from './shapes.js'
 
+/** Of `attention`. */
 export interface AttentionOptions {
   /** A query sees its own place and those before it (query t keys 0..t); false by default. */
   readonly causal?: boolean

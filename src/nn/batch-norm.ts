@@ -24,6 +24,7 @@ import {
 } from './normalization.js'
 import type { ChannelLayer } from './shapes.js'
 
+/** Of `batchNorm`. */
 export interface BatchNormOptions<D extends FloatDType = FloatDType> extends NormOptions<D> {
   /**
    * The share m of a new batch in the running statistics: r ← (1 − m)·r + m·new; 0.1 by default. 'cumulative': the mean over
@@ -35,7 +36,7 @@ export interface BatchNormOptions<D extends FloatDType = FloatDType> extends Nor
 }
 
 /** The running statistics, which no optimizer trains; `num_batches_tracked` is int32 (PyTorch's is int64). */
-interface RunningStatistics<C extends number, D extends FloatDType> {
+export interface RunningStatistics<C extends number, D extends FloatDType> {
   readonly running_mean: Variable<readonly [C], D>
   readonly running_var: Variable<readonly [C], D>
   readonly num_batches_tracked: Variable<readonly [], 'int32'>

@@ -32,12 +32,16 @@ interface CommonOptions<D extends FloatDType> {
   readonly biasInitializer?: Initializer
   readonly dtype?: D
 }
+
+/** Of `conv1d`, `conv2d` and `conv3d`. */
 export interface ConvolutionLayerOptions<D extends FloatDType = FloatDType> extends CommonOptions<D> {
   /** Zeros around the input: a number, numbers or pairs [before, after] by axis, 'valid' (none, the default) or 'same'. */
   readonly padding?: Padding
   /** What the padding holds: zeros, or what `padEdges` makes of the input. */
   readonly paddingMode?: 'zeros' | EdgeMode
 }
+
+/** Of `convTranspose1d` and `convTranspose2d`. */
 export interface TransposedConvolutionLayerOptions<D extends FloatDType = FloatDType> extends CommonOptions<D> {
   /** Elements left off at both ends of the output; 0. */
   readonly padding?: PerAxis

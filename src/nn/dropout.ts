@@ -12,6 +12,7 @@ import { checkProbability } from './checks.js'
 import { type ModuleParts, makeModule } from './module.js'
 import type { Elementwise } from './shapes.js'
 
+/** What dropout, dropout2d and alphaDropout give. */
 export interface Dropout extends ModuleParts, Elementwise {}
 
 /**

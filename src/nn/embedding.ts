@@ -15,6 +15,7 @@ import { normal, parameter } from './initializers.js'
 import { makeModule } from './module.js'
 import type { Layer } from './shapes.js'
 
+/** Of `embedding`. */
 export interface EmbeddingOptions<D extends FloatDType = FloatDType> {
   /** The number that stands for no word: its vector is 0 at first and is not trained. Negative ones count from the end. */
   readonly paddingIndex?: number
@@ -23,6 +24,7 @@ export interface EmbeddingOptions<D extends FloatDType = FloatDType> {
   readonly dtype?: D
 }
 
+/** What embedding gives: from numbers of words to their vectors, the rows of `weight`. */
 export type Embedding<N extends number, Size extends number, D extends FloatDType = 'float32'> = Layer<
   readonly [],
   readonly [Size],

@@ -41,7 +41,7 @@ export {
   rrelu,
 } from './activations-further.js'
 export { type Attended, type AttentionOptions, attention } from './attention.js'
-export { type BatchNorm, type BatchNormOptions, batchNorm } from './batch-norm.js'
+export { type BatchNorm, type BatchNormOptions, batchNorm, type RunningStatistics } from './batch-norm.js'
 export type {
   Convolution,
   ConvolutionLayerOptions,
@@ -51,6 +51,7 @@ export type {
 export { conv1d, conv2d, conv3d, convTranspose1d, convTranspose2d } from './convolution.js'
 export { alphaDropout, type Dropout, dropout, dropout2d } from './dropout.js'
 export { type Embedding, type EmbeddingOptions, embedding } from './embedding.js'
+/** What parameters are drawn from at first. */
 export * as init from './initializers.js'
 export { parameter } from './initializers.js'
 export type { Flatten, Linear, LinearOptions, Sequential } from './layers.js'
@@ -59,11 +60,13 @@ export type { Child, Children, Module, ModuleParts } from './module.js'
 export { module } from './module.js'
 export {
   type AttendOptions,
+  type AttentionParts,
   type MultiHeadAttention,
   type MultiHeadAttentionOptions,
   multiHeadAttention,
 } from './multi-head-attention.js'
 export {
+  type ChannelScale,
   type GroupNorm,
   groupNorm,
   instanceNorm,
@@ -91,6 +94,7 @@ export type {
   LstmState,
   Recurrent,
   RecurrentOptions,
+  RecurrentParts,
   RecurrentState,
   Rnn,
   RnnOptions,
@@ -99,6 +103,8 @@ export { gru, lstm, rnn } from './recurrent.js'
 export type { ChannelLayer, Elementwise, Layer, SpatialLayer } from './shapes.js'
 export {
   type DecodeOptions,
+  type DecoderParts,
+  type EncoderParts,
   type TransformerDecoder,
   type TransformerDecoderLayer,
   type TransformerEncoder,

@@ -51,7 +51,11 @@ export const constant =
   (value: number): Initializer =>
   (shape, dtype) =>
     fill(shape, dtype, () => value)
+
+/** All 0. */
 export const zeros: Initializer = constant(0)
+
+/** All 1. */
 export const ones: Initializer = constant(1)
 
 /** Uniform in [low, high). */
@@ -88,6 +92,7 @@ export const xavierUniform = (options: { readonly gain?: number } = {}): Initial
 export const xavierNormal = (options: { readonly gain?: number } = {}): Initializer =>
   drawn((shape) => centred(xavierDeviation(shape, options.gain ?? 1)))
 
+/** Of `kaimingUniform` and `kaimingNormal`. */
 export interface KaimingOptions {
   /** What keeps its variance: activations forwards (`fanIn`) or gradients backwards (`fanOut`). */
   readonly mode?: 'fanIn' | 'fanOut'

@@ -12,6 +12,7 @@ import { parameter, uniformByFanIn } from './initializers.js'
 import { type AnyFunction, type Children, callChild, type ModuleParts, makeModule } from './module.js'
 import type { Chain, ChainDType, ChainInput, DTypeOf, FirstTakes, LastGives, Layer, ShapeOf } from './shapes.js'
 
+/** Of `linear`. */
 export interface LinearOptions<D extends FloatDType = FloatDType> {
   /** Whether there is a b. */
   readonly bias?: boolean
@@ -63,6 +64,7 @@ export function linear<const In extends number, const Out extends number, D exte
   }) as unknown as Linear<In, Out, D>
 }
 
+/** What flatten gives: from any shape to [batch, elements]. */
 export interface Flatten extends ModuleParts {
   <X extends Tensor>(input: X): Tensor<FlatShape<ShapeOf<X>>, DTypeOf<X>>
   readonly gives: readonly [number] | undefined

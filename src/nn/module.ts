@@ -17,7 +17,11 @@ import { Variable } from '../trace/variable.js'
 /** A function of tensors. Plain ones (activations) stand beside modules wherever layers do. */
 // biome-ignore lint/suspicious/noExplicitAny: functions of any tensors
 export type AnyFunction = (...tensors: any[]) => any
+
+/** A parameter, a module, a plain function, or an array of them. */
 export type Child = Variable | AnyFunction | readonly Child[]
+
+/** The children of a module, by name. */
 export interface Children {
   readonly [name: string]: Child
 }
@@ -31,6 +35,8 @@ export interface ModuleParts<out C extends Children = Children> {
   /** Where it was made: `model.ts:41`. */
   readonly place: string | undefined
 }
+
+/** A function of tensors that has parameters: called as `net(x)`, its parameters are found by `parameters(net)`. */
 export type Module<C extends Children = Children, F extends AnyFunction = AnyFunction> = F & ModuleParts<C>
 
 /** Modules, and what each calls with its children. */

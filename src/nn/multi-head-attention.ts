@@ -18,6 +18,7 @@ import { type Children, type ModuleParts, makeModule } from './module.js'
 import { type RotaryOptions, rotary } from './positions.js'
 import type { Gives, ShapeOf, Takes } from './shapes.js'
 
+/** Of `multiHeadAttention`. */
 export interface MultiHeadAttentionOptions<D extends FloatDType = FloatDType> {
   /** Whether projections have biases; true by default. */
   readonly bias?: boolean
@@ -52,6 +53,7 @@ export interface AttentionParts<Size extends number, D extends FloatDType> {
   readonly out_proj: Linear<Size, Size, D>
 }
 
+/** What multiHeadAttention gives: sequences look at themselves, or at others. */
 export interface MultiHeadAttention<Size extends number, D extends FloatDType = 'float32'>
   extends ModuleParts<AttentionParts<Size, D>> {
   /** Attention of a sequence to itself. */

@@ -14,6 +14,7 @@ import { ones, parameter, zeros } from './initializers.js'
 import { makeModule } from './module.js'
 import type { ChannelLayer, Layer } from './shapes.js'
 
+/** Of all norms. */
 export interface NormOptions<D extends FloatDType = FloatDType> {
   /** ε, which keeps the divisor from 0. */
   readonly epsilon?: number
@@ -21,6 +22,8 @@ export interface NormOptions<D extends FloatDType = FloatDType> {
   readonly affine?: boolean
   readonly dtype?: D
 }
+
+/** Of `layerNorm`. */
 export interface LayerNormOptions<D extends FloatDType = FloatDType> extends NormOptions<D> {
   /** Whether there is a β beside γ; true by default. */
   readonly bias?: boolean
@@ -36,6 +39,8 @@ export type LayerNorm<S extends Shape, D extends FloatDType = 'float32'> = Layer
   D,
   { readonly weight: Variable<S, D>; readonly bias: Variable<S, D> }
 >
+
+/** What rmsNorm gives; what was left out is no child. */
 export type RmsNorm<S extends Shape, D extends FloatDType = 'float32'> = Layer<
   S,
   S,
@@ -48,6 +53,8 @@ export interface ChannelScale<C extends number, D extends FloatDType> {
   readonly weight: Variable<readonly [C], D>
   readonly bias: Variable<readonly [C], D>
 }
+
+/** What groupNorm and instanceNorm give; what was left out is no child. */
 export type GroupNorm<C extends number, D extends FloatDType = 'float32'> = ChannelLayer<C, D, ChannelScale<C, D>>
 
 /**

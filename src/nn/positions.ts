@@ -19,11 +19,14 @@ import { normal, parameter } from './initializers.js'
 import { makeModule } from './module.js'
 import type { DTypeOf, Layer, ShapeOf } from './shapes.js'
 
+/** Of `learnedPositions`. */
 export interface LearnedPositionsOptions<D extends FloatDType = FloatDType> {
   /** Draws the vectors; by default from the normal distribution, as those of an embedding. */
   readonly initializer?: Initializer
   readonly dtype?: D
 }
+
+/** What learnedPositions gives: the vector of each place is a row of `weight`. */
 export type LearnedPositions<Length extends number, Size extends number, D extends FloatDType = 'float32'> = Layer<
   readonly [Size],
   readonly [Size],
@@ -66,11 +69,14 @@ export function learnedPositions<const L extends number, const Size extends numb
   }) as unknown as LearnedPositions<L, Size, D>
 }
 
+/** Of `sinusoidalPositions`. */
 export interface SinusoidalOptions<D extends FloatDType = FloatDType> {
   /** The longest wavelength is 2π times this; 10,000 by default. */
   readonly base?: number
   readonly dtype?: D
 }
+
+/** What sinusoidalPositions gives; nothing in it is trained. */
 export type SinusoidalPositions<Size extends number, D extends FloatDType = 'float32'> = Layer<
   readonly [Size],
   readonly [Size],
@@ -107,6 +113,7 @@ export function sinusoidalPositions<const Size extends number, D extends FloatDT
   }) as unknown as SinusoidalPositions<Size, D>
 }
 
+/** Of `rotary`, and of attention that uses it. */
 export interface RotaryOptions {
   /** The longest wavelength is 2π times this; 10,000 by default. */
   readonly base?: number

@@ -19,6 +19,7 @@ import { parameter, uniformByFanIn } from './initializers.js'
 import { type ModuleParts, makeModule } from './module.js'
 import type { Gives, ShapeOf, Takes } from './shapes.js'
 
+/** Of `gru` and `lstm`. */
 export interface RecurrentOptions<D extends FloatDType = FloatDType, Both extends boolean = boolean> {
   /** How many layers stand on one another, each but the first on the outputs of the one below; 1 by default. */
   readonly layers?: number
@@ -36,6 +37,7 @@ export interface RecurrentOptions<D extends FloatDType = FloatDType, Both extend
   readonly dtype?: D
 }
 
+/** Of `rnn`. */
 export interface RnnOptions<D extends FloatDType = FloatDType, Both extends boolean = boolean>
   extends RecurrentOptions<D, Both> {
   /** tanh by default. */
@@ -47,6 +49,8 @@ export interface RecurrentState<D extends FloatDType = 'float32'> {
   // biome-ignore lint/suspicious/noExplicitAny: a state made by hand has any shape
   readonly hidden: Tensor<any, D>
 }
+
+/** What an lstm hands on: besides `hidden` its memory, `cell`, of the same shape. */
 export interface LstmState<D extends FloatDType = 'float32'> extends RecurrentState<D> {
   // biome-ignore lint/suspicious/noExplicitAny: a state made by hand has any shape
   readonly cell: Tensor<any, D>
@@ -57,6 +61,7 @@ export interface RecurrentParts<D extends FloatDType> {
   readonly [name: string]: Variable<readonly number[], D>
 }
 
+/** From a sequence [batch, time, in] to outputs [batch, time, out] and the state after the last time. */
 export interface Recurrent<In extends number, Out extends number, D extends FloatDType, State>
   extends ModuleParts<RecurrentParts<D>> {
   /**
@@ -71,18 +76,24 @@ export interface Recurrent<In extends number, Out extends number, D extends Floa
   readonly gives: readonly [Out] | undefined
   readonly dtype: D | undefined
 }
+
+/** What rnn gives. */
 export type Rnn<
   In extends number,
   Out extends number,
   D extends FloatDType = 'float32',
   Both extends boolean = false,
 > = Recurrent<In, Sides<Out, Both>, D, RecurrentState<D>>
+
+/** What gru gives. */
 export type Gru<
   In extends number,
   Out extends number,
   D extends FloatDType = 'float32',
   Both extends boolean = false,
 > = Rnn<In, Out, D, Both>
+
+/** What lstm gives. */
 export type Lstm<
   In extends number,
   Out extends number,

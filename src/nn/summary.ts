@@ -24,6 +24,7 @@ import {
   withObserver,
 } from './module.js'
 
+/** One layer in a summary. */
 export interface SummaryRow {
   /** Key path of the layer; empty for the network itself, where it has parameters or work of its own. */
   readonly path: string
@@ -35,6 +36,7 @@ export interface SummaryRow {
   readonly flops: number
 }
 
+/** The layers of a network with the shapes, parameters and operations of each; printed, it is a table. */
 export interface Summary {
   readonly rows: readonly SummaryRow[]
   readonly parameters: number

@@ -25,6 +25,7 @@ import {
 import { type LayerNorm, layerNorm } from './normalization.js'
 import type { Elementwise, Gives, ShapeOf, Takes } from './shapes.js'
 
+/** Of `transformerEncoderLayer` and `transformerDecoderLayer`. */
 export interface TransformerLayerOptions<D extends FloatDType = FloatDType> {
   /** Units of the network at each place; 2048 by default. */
   readonly feedForward?: number
@@ -54,7 +55,8 @@ export interface DecodeOptions extends AttendOptions {
   readonly memoryMask?: Tensor
 }
 
-interface EncoderParts<Size extends number, D extends FloatDType> {
+/** The children of an encoder layer, in PyTorch’s names. */
+export interface EncoderParts<Size extends number, D extends FloatDType> {
   readonly [name: string]:
     | MultiHeadAttention<Size, D>
     | Linear<number, number, D>
@@ -66,7 +68,9 @@ interface EncoderParts<Size extends number, D extends FloatDType> {
   readonly norm1: LayerNorm<readonly [Size], D>
   readonly norm2: LayerNorm<readonly [Size], D>
 }
-interface DecoderParts<Size extends number, D extends FloatDType> extends EncoderParts<Size, D> {
+
+/** The children of a decoder layer, in PyTorch’s names. */
+export interface DecoderParts<Size extends number, D extends FloatDType> extends EncoderParts<Size, D> {
   readonly multihead_attn: MultiHeadAttention<Size, D>
   readonly norm3: LayerNorm<readonly [Size], D>
 }
@@ -85,6 +89,8 @@ export interface TransformerEncoder<
   readonly gives: readonly [Size]
   readonly dtype: D
 }
+
+/** What transformerEncoderLayer gives: self-attention, then a network at each place. */
 export type TransformerEncoderLayer<Size extends number, D extends FloatDType = 'float32'> = TransformerEncoder<
   Size,
   D,
@@ -106,6 +112,8 @@ export interface TransformerDecoder<
   readonly gives: readonly [Size]
   readonly dtype: D
 }
+
+/** What transformerDecoderLayer gives: self-attention, attention to a memory, then a network at each place. */
 export type TransformerDecoderLayer<Size extends number, D extends FloatDType = 'float32'> = TransformerDecoder<
   Size,
   D,
@@ -234,6 +242,7 @@ function common(name: string, size: number, heads: number, options: TransformerL
   return { parts, normFirst, ahead, description: `${name}(${size}, ${heads})`, dtype }
 }
 
+/** Of `transformerEncoder` and `transformerDecoder`. */
 export interface TransformerStackOptions<N> {
   /** After the last layer: with `normFirst` one is needed, since the layers end in a sum. Named `norm`. */
   readonly norm?: N
@@ -260,6 +269,7 @@ export function transformerDecoder<Size extends number, D extends FloatDType = '
   return stackOf('transformerDecoder', count, layer, options) as never
 }
 
+/** The children of a stack of layers. */
 interface Stack<L extends ModuleParts & ((...inputs: never[]) => unknown), N extends (...inputs: never[]) => unknown> {
   readonly [name: string]: readonly L[] | N | Variable
   readonly layers: readonly L[]

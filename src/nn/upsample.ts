@@ -13,6 +13,7 @@ import { checkOptions } from './checks.js'
 import { makeModule } from './module.js'
 import type { Pool1d, Pool2d } from './pooling.js'
 
+/** Of `upsample1d` and `upsample2d`. */
 export interface UpsampleOptions<Mode extends string> {
   /** Extents afterwards. This or scaleFactor. */
   readonly size?: PerAxis

@@ -17,11 +17,13 @@ import { scalarVariable } from './rate.js'
 import { asTensor, least, minus, over, plus, powerOf, type Scalar, type ScalarTensor } from './scalar.js'
 import { scaledBy } from './transform.js'
 
+/** Of `stochasticWeightAverage`. */
 export interface AverageOptions {
   /** Also average floats that are not trained, such as running statistics: PyTorch's use_buffers. Needs a module. */
   readonly buffers?: boolean
 }
 
+/** Of `exponentialMovingAverage`. */
 export interface MovingAverageOptions extends AverageOptions {
   /** d, how much of the average stays at each update: it reaches back some 1 / (1 − d) of them. 0.999 unless said otherwise. */
   readonly decay?: number
@@ -55,7 +57,7 @@ export function stochasticWeightAverage(source: ParameterSource, options: Averag
 }
 
 /** The share with which a parameter enters after `count` updates, one or more. */
-type Share = (count: Scalar) => Scalar
+export type Share = (count: Scalar) => Scalar
 
 /** Throws where the options are none. */
 export function movingAverageRule(options: MovingAverageOptions): Share {
@@ -73,6 +75,7 @@ export function movingAverageRule(options: MovingAverageOptions): Share {
   return (t) => minus(1, least(minus(1, powerOf(over(1, plus(1, over(t, gamma))), power)), decay))
 }
 
+/** Averages of parameters, kept beside them: `update` after each step of the optimizer; `swap` and `use` put them in. */
 export class ParameterAverage {
   /** The averages by the names of what they average; while they are swapped in, the values in training. */
   readonly variables: ReadonlyMap<string, Variable>

@@ -7,6 +7,7 @@ export {
   exponentialMovingAverage,
   type MovingAverageOptions,
   ParameterAverage,
+  type Share,
   stochasticWeightAverage,
 } from './average.js'
 export { type MuonOptions, type MuonScaleOptions, muon, scaleByMuon } from './muon.js'
@@ -33,7 +34,9 @@ export {
 } from './optimizers.js'
 export { type Match, type ParameterGroup, type PartitionPart, partition } from './partition.js'
 export type { Rate } from './rate.js'
+export type { Scalar, ScalarTensor } from './scalar.js'
 export type { LearningRate, Schedule } from './schedules.js'
+/** Learning rates as functions of the step, as data. */
 export * as schedules from './schedules.js'
 export { learningRateAt } from './schedules.js'
 export type { Parameter, RatedGroup, Rule, StepContext, Transform, Update, Where } from './transform.js'

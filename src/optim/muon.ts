@@ -25,6 +25,7 @@ const adjustments = {
   spectral: (rows: number, columns: number) => Math.sqrt(rows / columns),
 } as const
 
+/** Of `scaleByMuon`. */
 export interface MuonScaleOptions {
   /** μ, how much of the momentum stays. */
   readonly momentum?: number
@@ -41,6 +42,7 @@ export interface MuonScaleOptions {
 }
 const names = ['momentum', 'nesterov', 'coefficients', 'iterations', 'epsilon', 'adjustment']
 
+/** Of `muon`. */
 export interface MuonOptions extends Partial<OptimizerOptions>, MuonScaleOptions {
   /** What trains the parameters that are not for Muon; without it all must be. */
   readonly others?: OptimizerSpec | 'frozen'

@@ -83,6 +83,9 @@ export interface OptimizerGroup {
   learningRate: number
 }
 
+/**
+ * An optimizer at work on certain parameters: `update(gradients)` is the last stage of a training step. Made by `.init(net)`.
+ */
 export class Optimizer {
   /** Everything a checkpoint must save to go on with the same bits, by name. */
   readonly state: ReadonlyMap<string, Variable>

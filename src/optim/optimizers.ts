@@ -57,6 +57,7 @@ export type WithGroups<O> = O & {
   readonly groups?: readonly ParameterGroup<O>[]
 }
 
+/** Of `sgd`. */
 export type SgdOptions = WithGroups<OptimizerOptions & Partial<MomentumOptions>>
 
 /**
@@ -121,6 +122,7 @@ export function rmsprop(
   )
 }
 
+/** Of `adam`. */
 export type AdamOptions = WithGroups<Partial<OptimizerOptions> & AdamScaleOptions & AmsgradOptions>
 const adamNames = ['beta1', 'beta2', 'epsilon']
 

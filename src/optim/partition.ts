@@ -17,6 +17,7 @@ import { scale } from './transforms.js'
 /** Which parameters: those whose path the pattern finds (`/^head\./`), or a function of path and variable. */
 export type Match = RegExp | Where
 
+/** Some parameters, and what trains them. */
 export interface PartitionPart {
   /** Which parameters; all that are left where it is missing. */
   readonly match?: Match

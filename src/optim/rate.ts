@@ -14,6 +14,7 @@ import { asSchedule, type LearningRate, learningRateAt, type Schedule } from './
 export const scalarVariable = (value: number): Variable<readonly [], 'float64'> =>
   new Variable([] as const, 'float64', () => Float64Array.of(value), false)
 
+/** A learning rate: as a schedule says, until it is set. */
 export class Rate {
   /** NaN: as the schedule says; else the rate that was set. */
   readonly variable: Variable<readonly [], 'float64'>
@@ -30,6 +31,7 @@ export class Rate {
     return Number.isNaN(set) ? learningRateAt(this.#schedule, count) : set
   }
 
+  /** From the next step on this rate, instead of the schedule. */
   set(value: number): void {
     if (!(value >= 0) || value === Number.POSITIVE_INFINITY)
       throw new ValueError('optimizer', `the learning rate must be a number of 0 or more, not ${value}`)

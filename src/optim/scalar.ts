@@ -7,7 +7,10 @@
 import { full } from '../trace/creation.js'
 import { type Tensor, where } from '../trace/tensor.js'
 
+/** One number inside a program. */
 export type ScalarTensor = Tensor<readonly [], 'float64'>
+
+/** One number: known now, or computed inside a program. */
 export type Scalar = number | ScalarTensor
 
 const isNumber = (x: Scalar): x is number => typeof x === 'number'

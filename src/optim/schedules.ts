@@ -21,6 +21,10 @@ import {
   times,
 } from './scalar.js'
 
+/**
+ * A learning rate as a function of the step, as data: it can be saved, and sent to a worker. Made by the functions of
+ * this namespace.
+ */
 export type Schedule =
   | { readonly kind: 'constant'; readonly learningRate: number }
   | { readonly kind: 'step'; readonly learningRate: number; readonly every: number; readonly factor: number }
@@ -178,6 +182,7 @@ export const chain = (schedules: readonly LearningRate[]): Schedule =>
 const given = <T extends object>(options: T): T =>
   Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 
+/** A number as the schedule that it is; a schedule as it is, once its numbers are checked. */
 export const asSchedule = (rate: LearningRate): Schedule => (typeof rate === 'number' ? constant(rate) : checked(rate))
 
 /** The learning rate of step t (0, 1, ...), as a number or inside a program. */

@@ -38,11 +38,13 @@ export interface StepContext {
   readonly learningRate: Scalar
 }
 
+/** A transform at work on certain parameters: its state, and how it changes their updates. */
 export interface Rule {
   /** The variables it keeps from step to step, by name. */
   readonly state: ReadonlyMap<string, Variable>
   /** Parameters that have a learning rate of their own. */
   readonly groups?: readonly RatedGroup[]
+  /** What becomes of the updates in one step; it may assign the variables of `state`. */
   update(updates: readonly Update[], context: StepContext): readonly Update[]
 }
 
@@ -55,6 +57,7 @@ export interface RatedGroup {
 /** Chooses parameters by name (`0.weight`) and variable. */
 export type Where = (name: string, parameter: Variable) => boolean
 
+/** What optimizers are composed of: data, and a rule once it knows the parameters. */
 export interface Transform {
   readonly name: string
   /** Set where a learning rate is among the transforms: the optimizer that runs them holds it. */
@@ -63,6 +66,7 @@ export interface Transform {
   readonly trained?: (parameters: ReadonlyMap<string, Variable>) => ReadonlyMap<string, Variable>
   /** Of how many calls of `optimizer.update` the gradients are averaged for one update; see `accumulate`. */
   readonly accumulate?: number
+  /** The rule for these parameters, with its state at the beginning. */
   init(parameters: ReadonlyMap<string, Variable>): Rule
 }
 

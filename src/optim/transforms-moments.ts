@@ -9,6 +9,7 @@ import { asTensor, minus, over, plus, power, type Scalar, type ScalarTensor, squ
 import { scaledBy, signOf, stateful, type Transform } from './transform.js'
 import { type AdamScaleOptions, atLeast, fraction } from './transforms.js'
 
+/** Of `scaleByAdadelta`. */
 export interface AdadeltaScaleOptions {
   /** ρ, how much of the means of squares stays. */
   readonly decay?: number
@@ -49,6 +50,7 @@ export function scaleByAdamax(options: AdamScaleOptions = {}): Transform {
   })
 }
 
+/** Of `scaleByNadam`. */
 export interface NadamScaleOptions extends AdamScaleOptions {
   /** How fast μₜ = β₁(1 − 0.96^(t·momentumDecay) / 2) grows towards β₁. */
   readonly momentumDecay?: number

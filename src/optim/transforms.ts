@@ -67,6 +67,7 @@ export function addL1(options: { readonly coefficient: number; readonly where?: 
   )
 }
 
+/** Of `traceMomentum`. */
 export interface MomentumOptions {
   /** μ, how much of the last velocity stays. */
   readonly momentum: number
@@ -94,6 +95,7 @@ export function traceMomentum(options: MomentumOptions): Transform {
   })
 }
 
+/** Of `scaleByAdagrad`. */
 export interface AdagradOptions {
   readonly initialAccumulator?: number
   readonly epsilon?: number
@@ -116,6 +118,7 @@ export function scaleByAdagrad(options: AdagradOptions = {}): Transform {
   )
 }
 
+/** Of `scaleByRmsprop`. */
 export interface RmspropOptions {
   /** α, how much of the mean of squares stays. */
   readonly decay?: number
@@ -149,6 +152,7 @@ export function scaleByRmsprop(options: RmspropOptions = {}): Transform {
   })
 }
 
+/** Of `scaleByAdam`. */
 export interface AdamScaleOptions {
   /** How much of the mean of gradients stays. */
   readonly beta1?: number
@@ -156,6 +160,8 @@ export interface AdamScaleOptions {
   readonly beta2?: number
   readonly epsilon?: number
 }
+
+/** Whether Adam is AMSGrad. */
 export interface AmsgradOptions {
   /** Divide by the largest mean of squares so far, so that rates never grow again. Reddi et al. 2018, arXiv:1904.09237 */
   readonly amsgrad?: boolean

@@ -13,6 +13,7 @@ import { expectNumbers, expectTensor } from './arguments.js'
 import { checkFits, type Padding, type PerAxis, paddingOf, perAxis } from './spatial.js'
 import { record, type Tensor } from './tensor.js'
 
+/** Of `convolution`. One number goes for all axes of space; a list has one for each. */
 export interface ConvolutionOptions {
   /** Distance of neighbouring windows; 1. */
   readonly stride?: PerAxis
@@ -53,6 +54,7 @@ export function convolution<D extends DType>(
   )
 }
 
+/** Of `convolutionTranspose`. */
 export interface TransposedConvolutionOptions {
   /** Distance of neighbours of x in y; 1. */
   readonly stride?: PerAxis
@@ -137,6 +139,7 @@ function checkOperands(
   return { extents: a.slice(2), kernel: b.slice(2), groups }
 }
 
+/** Of `windows`. */
 export interface WindowsOptions {
   /** Distance of neighbouring windows; 1. */
   readonly stride?: PerAxis

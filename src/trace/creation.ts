@@ -12,8 +12,11 @@ import { expectNumber, expectNumbers } from './arguments.js'
 import { leaf, record, type Tensor } from './tensor.js'
 
 type Literal<D extends DType> = D extends 'bool' ? boolean | number : number
+
+/** A value, or arrays of arrays of values. */
 export type NestedInput<T> = T | readonly NestedInput<T>[]
 
+/** What `tensor` cannot see from the values: dtype (float32 for numbers) and shape. */
 export interface TensorOptions<D extends DType> {
   readonly dtype?: D
   readonly shape?: Shape
@@ -104,6 +107,7 @@ function checkSize(length: number, shape: Shape): Shape {
   return shape
 }
 
+/** float32 unless another dtype is given. */
 export interface FillOptions<D extends DType> {
   readonly dtype?: D
 }
@@ -133,10 +137,14 @@ export const full = <const S extends Shape, const D extends DType = 'float32'>(
   value: number,
   options: FillOptions<D> = {},
 ): Tensor<S, D> => filled('full', shape, value, options)
+
+/** A tensor of zeros. */
 export const zeros = <const S extends Shape, const D extends DType = 'float32'>(
   shape: S,
   options: FillOptions<D> = {},
 ): Tensor<S, D> => filled('zeros', shape, 0, options)
+
+/** A tensor of ones. */
 export const ones = <const S extends Shape, const D extends DType = 'float32'>(
   shape: S,
   options: FillOptions<D> = {},

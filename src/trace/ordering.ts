@@ -8,6 +8,7 @@ import { formatShape, normalizeAxis, type Shape, sizeOf, stridesOf } from '../ba
 import type { Node } from '../graph/node.js'
 import * as ops from '../graph/ops.js'
 
+/** Of `cumsum`. */
 export interface CumulativeOptions {
   /** From the end of the axis to its beginning. */
   readonly reverse?: boolean
@@ -21,6 +22,7 @@ export function cumsum(x: Node, axis: number, options: CumulativeOptions): Node 
   return ops.cumulativeSum(x, normalizeAxis('cumsum', axis, x.type.shape.length), reverse, exclusive)
 }
 
+/** Of `sort` and `argsort`. */
 export interface SortOptions {
   /** Greatest first; NaN counts as the greatest. Equal elements keep their order either way. */
   readonly descending?: boolean
@@ -44,6 +46,7 @@ export function extremePlace(kind: 'maximum' | 'minimum', x: Node, axis: number)
   return ops.reduce('minimum', places, [along])
 }
 
+/** Of `topK`. */
 export interface TopKOptions {
   readonly axis?: number
   /** False for the least instead of the greatest. */

@@ -17,6 +17,7 @@ import { expectNumbers, expectTensor } from './arguments.js'
 import { checkFits, type Padding, type PerAxis, paddingOf, perAxis, reach, type WindowSizes } from './spatial.js'
 import { leaf, record, type Tensor } from './tensor.js'
 
+/** Of all poolings. */
 export interface PoolOptions {
   /** Distance of neighbouring windows; by default their size, so that they lie side by side. */
   readonly stride?: PerAxis
@@ -25,10 +26,14 @@ export interface PoolOptions {
   /** Whether a last window may reach beyond the end, if it begins before it; false. */
   readonly ceilMode?: boolean
 }
+
+/** Of `maxPool`. */
 export interface MaxPoolOptions extends PoolOptions {
   /** Distance of neighbours within a window; 1. */
   readonly dilation?: PerAxis
 }
+
+/** Of `averagePool`. */
 export interface AveragePoolOptions extends PoolOptions {
   /** Whether zeros of the padding count in the mean; true. */
   readonly countIncludePad?: boolean

@@ -13,6 +13,7 @@ import { gather } from './functions.js'
 import { perAxis } from './spatial.js'
 import { leaf, type Tensor } from './tensor.js'
 
+/** Of `interpolate`. */
 export interface InterpolateOptions {
   /** Extents of the last axes afterwards. This or scaleFactor. */
   readonly size?: readonly number[]

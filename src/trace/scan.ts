@@ -33,6 +33,7 @@ export type Stacked<T> =
       ? { readonly [K in keyof T]: Stacked<T[K]> }
       : T
 
+/** Of `scan`. */
 export interface ScanOptions {
   /** How many iterations there are; needed where no tensor is scanned, and otherwise equal to their first axes. */
   readonly length?: number

@@ -45,20 +45,31 @@ export function withoutEvaluation<T>(f: () => T): T {
 // biome-ignore lint/suspicious/noExplicitAny: an unknown shape is accepted everywhere
 export type Combined<S extends Shape, B> = B extends number ? S : any
 
+/** Of sums, means and the like. */
 export interface ReduceOptions {
   /** Keep reduced axes with size 1. */
   readonly keepAxes?: boolean
 }
-type Axes = number | readonly number[]
 
+/** One axis or several; negative ones count from the end. */
+export type Axes = number | readonly number[]
+
+/**
+ * An immutable array of numbers, and what can be computed from it. Inside a compiled function methods record what is to
+ * be done; outside they are carried out when a value is read (`await t.array()`). Shapes broadcast by NumPy’s rule:
+ * sizes are compared from the last axis on, and 1 is repeated.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: a bare Tensor means unknown shape and dtype, accepted everywhere
 export class Tensor<out S extends Shape = any, out D extends DType = any> extends TensorValue<S, D> {
+  /** x + y. */
   add<B extends Tensor | number>(other: B): Tensor<Combined<S, B>, D> {
     return this.#binary('add', other)
   }
+  /** x − y. */
   sub<B extends Tensor | number>(other: B): Tensor<Combined<S, B>, D> {
     return this.#binary('subtract', other)
   }
+  /** x · y, element by element; `matmul` is the product of matrices. */
   mul<B extends Tensor | number>(other: B): Tensor<Combined<S, B>, D> {
     return this.#binary('multiply', other)
   }
@@ -76,6 +87,7 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
   maximum<B extends Tensor | number>(other: B): Tensor<Combined<S, B>, D> {
     return this.#binary('maximum', other)
   }
+  /** The less of two; NaN if either is. */
   minimum<B extends Tensor | number>(other: B): Tensor<Combined<S, B>, D> {
     return this.#binary('minimum', other)
   }
@@ -90,9 +102,11 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
     })
   }
 
+  /** −x. */
   neg(): Tensor<S, D> {
     return this.#unary('negate')
   }
+  /** |x|; the gradient at 0 is 0. */
   abs(): Tensor<S, D> {
     return this.#unary('abs')
   }
@@ -104,9 +118,11 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
       return ops.unary('stopGradient', ops.select(ops.compare('greater', x, zero), ops.fullLike(x, 1), negative))
     })
   }
+  /** eˣ. */
   exp(): Tensor<S, D> {
     return this.#unary('exp')
   }
+  /** The natural logarithm; NaN below 0. */
   log(): Tensor<S, D> {
     return this.#unary('log')
   }
@@ -118,30 +134,39 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
   log1p(): Tensor<S, D> {
     return this.#unary('log1p')
   }
+  /** √x; NaN below 0. */
   sqrt(): Tensor<S, D> {
     return this.#unary('sqrt')
   }
+  /** x². */
   square(): Tensor<S, D> {
     return record([this], (x) => ops.multiply(x, x))
   }
+  /** 1/x. Floats only. */
   reciprocal(): Tensor<S, D> {
     return record([this], (x) => ops.divide(ops.fullLike(x, 1), x))
   }
+  /** The hyperbolic tangent. */
   tanh(): Tensor<S, D> {
     return this.#unary('tanh')
   }
+  /** The error function, 2/√π ∫₀ˣ e^(−t²) dt. */
   erf(): Tensor<S, D> {
     return this.#unary('erf')
   }
+  /** The sine, of radians. */
   sin(): Tensor<S, D> {
     return this.#unary('sin')
   }
+  /** The cosine, of radians. */
   cos(): Tensor<S, D> {
     return this.#unary('cos')
   }
+  /** The greatest integer not above x; no gradient flows. */
   floor(): Tensor<S, D> {
     return this.#unary('floor')
   }
+  /** The least integer not below x; no gradient flows. */
   ceil(): Tensor<S, D> {
     return record([this], (x) => ops.negate(ops.unary('floor', ops.negate(x))))
   }
@@ -150,30 +175,39 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
     return this.#unary('round')
   }
 
+  /** Where x = y, as bool; nothing equals NaN. */
   equal<B extends Tensor | number>(other: B): Tensor<Combined<S, B>, 'bool'> {
     return this.#compare('equal', other)
   }
+  /** Where x ≠ y, as bool; NaN differs from everything. */
   notEqual<B extends Tensor | number>(other: B): Tensor<Combined<S, B>, 'bool'> {
     return this.#compare('notEqual', other)
   }
+  /** Where x < y, as bool. */
   less<B extends Tensor | number>(other: B): Tensor<Combined<S, B>, 'bool'> {
     return this.#compare('less', other)
   }
+  /** Where x ≤ y, as bool. */
   lessEqual<B extends Tensor | number>(other: B): Tensor<Combined<S, B>, 'bool'> {
     return this.#compare('lessEqual', other)
   }
+  /** Where x > y, as bool. */
   greater<B extends Tensor | number>(other: B): Tensor<Combined<S, B>, 'bool'> {
     return this.#compare('greater', other)
   }
+  /** Where x ≥ y, as bool. */
   greaterEqual<B extends Tensor | number>(other: B): Tensor<Combined<S, B>, 'bool'> {
     return this.#compare('greaterEqual', other)
   }
+  /** Both, of bools; of integers, bit by bit. */
   and(other: Tensor): Tensor<S, D> {
     return this.#binary('and', other) as Tensor<S, D>
   }
+  /** Either or both, of bools; of integers, bit by bit. */
   or(other: Tensor): Tensor<S, D> {
     return this.#binary('or', other) as Tensor<S, D>
   }
+  /** The opposite of bools; of integers, bit by bit. */
   not(): Tensor<S, D> {
     return this.#unary('not')
   }
@@ -213,6 +247,7 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
       )
     })
   }
+  /** With one more axis of size 1, which has the number `axis` afterwards. */
   expandDims(axis: number): Tensor<Shape, D> {
     const at = normalizeAxis('expandDims', axis, this.rank + 1)
     return this.reshape([...this.shape.slice(0, at), 1, ...this.shape.slice(at)])
@@ -228,6 +263,7 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
         throw new ShapeError('squeeze', `axis ${axis} of ${formatShape(this.shape)} has size ${this.shape[axis]}`)
     return this.reshape(this.shape.filter((_: number, i: number) => !chosen.includes(i)))
   }
+  /** Repeated along axes of size 1, and along new axes at the front, to a given shape. */
   broadcastTo<const T extends Shape>(shape: T): Tensor<T, D> {
     expectNumbers('broadcastTo', 'the shape', shape)
     return record([this], (x) => ops.broadcastTo(x, shape))
@@ -256,26 +292,35 @@ export class Tensor<out S extends Shape = any, out D extends DType = any> extend
     expectNumbers('pad', 'high', high)
     return record([this], (x) => ops.pad(x, low, high, value))
   }
+  /** In the opposite order along the axes; along all if none is named. */
   reverse(axes?: Axes): Tensor<S, D> {
     return record([this], (x) => ops.reverse(x, normalizeAxes('reverse', axes, x.type.shape.length)))
   }
 
+  /** The sum of all elements. */
   sum(): Tensor<readonly [], D>
+  /** Sums over axes, which go unless `keepAxes`. */
   sum(axes: Axes | undefined, options?: ReduceOptions): Tensor<Shape, D>
   sum(axes?: Axes, options?: ReduceOptions): Tensor<Shape, D> {
     return this.#reduce('sum', axes, options)
   }
+  /** The greatest element; NaN if there is one. Equal ones share the gradient. */
   max(): Tensor<readonly [], D>
+  /** The greatest along axes, which go unless `keepAxes`. */
   max(axes: Axes | undefined, options?: ReduceOptions): Tensor<Shape, D>
   max(axes?: Axes, options?: ReduceOptions): Tensor<Shape, D> {
     return this.#reduce('maximum', axes, options)
   }
+  /** The least element; NaN if there is one. Equal ones share the gradient. */
   min(): Tensor<readonly [], D>
+  /** The least along axes, which go unless `keepAxes`. */
   min(axes: Axes | undefined, options?: ReduceOptions): Tensor<Shape, D>
   min(axes?: Axes, options?: ReduceOptions): Tensor<Shape, D> {
     return this.#reduce('minimum', axes, options)
   }
+  /** The mean of all elements. Floats only. */
   mean(): Tensor<readonly [], D>
+  /** Means over axes, which go unless `keepAxes`. Floats only. */
   mean(axes: Axes | undefined, options?: ReduceOptions): Tensor<Shape, D>
   mean(axes?: Axes, options?: ReduceOptions): Tensor<Shape, D> {
     const count = normalizeAxes('mean', axes, this.rank).reduce((n, axis) => n * this.shape[axis], 1)

@@ -29,6 +29,8 @@ export type Nested<S extends Shape> = number extends S['length']
     : S extends readonly [number, ...infer Rest extends Shape]
       ? Nested<Rest>[]
       : NestedNumbers
+
+/** A number, or arrays of arrays of numbers. */
 export type NestedNumbers = number | NestedNumbers[]
 
 // biome-ignore lint/suspicious/noExplicitAny: a bare tensor means unknown shape and dtype, accepted everywhere
@@ -46,6 +48,7 @@ export class TensorValue<out S extends Shape = any, out D extends DType = any> {
   get shape(): S {
     return this.#node.type.shape as S
   }
+  /** What the elements are. */
   get dtype(): D {
     return this.#node.type.dtype as D
   }
@@ -82,6 +85,7 @@ export class TensorValue<out S extends Shape = any, out D extends DType = any> {
     return evaluateTensor(this)[0]!
   }
 
+  /** Raises where a tensor is used as a number: `a + b` is `a.add(b)`. */
   [Symbol.toPrimitive](hint: string): string {
     if (hint === 'string') return this.toString()
     throw new TraceError('tensor', 'arithmetic and comparison operators do not work on tensors', {
@@ -89,10 +93,12 @@ export class TensorValue<out S extends Shape = any, out D extends DType = any> {
     })
   }
 
+  /** Raises: a tensor is no list. Use `slice`, or `await t.array()`. */
   [Symbol.iterator](): Iterator<never> {
     throw new TraceError('tensor', 'cannot be iterated', { hint: 'Use slice, or await t.array() outside a trace.' })
   }
 
+  /** dtype, shape and the first eight values; inside a trace, where there are none yet, without values. */
   toString(): string {
     const type = `Tensor ${this.dtype}${formatShape(this.shape)}`
     if (this.#trace) return `${type} traced`

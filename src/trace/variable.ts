@@ -24,6 +24,10 @@ export type Initializer = (
   draw: { readonly seed: number; readonly stream: string },
 ) => TypedArray
 
+/**
+ * A tensor that a compiled step may change: parameters, moments, running statistics. `value` reads it, `assign` gives it
+ * another.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: a bare Variable holds a tensor of any shape
 export class Variable<S extends Shape = any, D extends DType = any> {
   readonly shape: S

@@ -13,6 +13,7 @@ import { type ModuleParts, state } from '../nn/module.js'
 import type { Variable } from '../trace/variable.js'
 import type { Best } from './types.js'
 
+/** When training stops, and with which parameters. */
 export interface EarlyStoppingOptions {
   /** A path into the scores: 'validation.loss' by default, 'validation.accuracy'. */
   readonly metric?: string
@@ -36,8 +37,13 @@ export interface ScoreTree {
   readonly [name: string]: unknown
 }
 
+/**
+ * An early stop for a loop of one’s own: tell it the scores of each epoch by `update`. `fit` makes its own from the same
+ * options.
+ */
 export const earlyStopping = (options: EarlyStoppingOptions = {}): EarlyStopping => new EarlyStopping(options)
 
+/** Remembers the best score and what came since; made by `earlyStopping`. Prechelt 1998, doi:10.1007/3-540-49430-8_3 */
 export class EarlyStopping {
   readonly metric: string
   readonly restoreBest: boolean

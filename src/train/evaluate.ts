@@ -17,6 +17,7 @@ import { Feed } from './feed.js'
 import { type BatchProgram, evaluationProgram, metricsOf, outputShape, ScoreTotal } from './program.js'
 import type { Loss, Metrics, Net, NoMetrics, Scores } from './types.js'
 
+/** What `evaluate` measures. */
 export interface EvaluateOptions<M extends Metrics = Metrics> {
   readonly loss?: Loss
   readonly metrics?: M

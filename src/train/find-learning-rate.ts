@@ -23,6 +23,7 @@ import { Feed } from './feed.js'
 import { outputShape, trainingProgram } from './program.js'
 import type { Loss, Net } from './types.js'
 
+/** Of `findLearningRate`. */
 export interface FindLearningRateOptions {
   readonly loss: Loss
   /** optim.adam() unless said otherwise. Its rates are replaced; those of its groups keep their proportions. */
@@ -64,6 +65,7 @@ export interface RatePoint {
   readonly smoothed: number
 }
 
+/** What `findLearningRate` found: a rate to begin with, and the curve to judge it by. */
 export interface FoundLearningRate {
   /**
    * A rate to begin with: where the smoothed loss has come a tenth of the way from its highest to its lowest, and at most a tenth

@@ -23,8 +23,11 @@ export const activations = {
   silu: nn.silu,
   softplus: nn.softplus,
 } as const
+
+/** An activation by its name, as a saved model has it. */
 export type ActivationName = keyof typeof activations
 
+/** Of `mlp`. */
 export interface MlpOptions {
   /** Numbers in a sample, or its shape, such as [28, 28] for images, which are flattened. */
   readonly inputs: number | readonly number[]

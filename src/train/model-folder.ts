@@ -24,6 +24,7 @@ export const modelFiles = {
 /** Rises when the meaning of model.json changes. */
 const formatVersion = 1
 
+/** What `saveModel` writes. */
 export interface ModelContent extends ModelDescription {
   readonly net: Net
   /** One line an epoch in history.jsonl. */

@@ -17,6 +17,7 @@ import type { MlpConfig } from './mlp.js'
 import { Predictor } from './predict.js'
 import type { Net } from './types.js'
 
+/** A class, and how likely each is. */
 export interface ClassPrediction {
   readonly class: string
   /** By class; they sum to 1. */
@@ -43,6 +44,7 @@ export interface ModelDescription {
 /** A sample: a row by column names, or as many numbers as the network has inputs. */
 export type ModelInput = Row | ArrayLike<number>
 
+/** A trained network together with what makes inputs of rows and words of outputs; made by `modelFrom` and `openModel`. */
 export class Model<P extends Prediction = Prediction> {
   readonly description: ModelDescription
   readonly net: Net
@@ -93,7 +95,14 @@ export class Model<P extends Prediction = Prediction> {
    * What a prediction of `rows` rows at once costs, kernel by kernel, and with `time` how long it takes: the program that
    * predicts, with a call of it on rows of zeros.
    */
-  explain(rows: number, options?: { readonly time?: boolean }): { readonly explanation: Explanation; call(): void } {
+  explain(
+    rows: number,
+    options?: { readonly time?: boolean },
+  ): {
+    readonly explanation: Explanation
+    /** Makes one call of that program. */
+    call(): void
+  } {
     const { tensor } = this.#predictor.buffer(this.#samples(rows), rows, 'float32')
     return {
       explanation: this.#predictor.explain(tensor, options),

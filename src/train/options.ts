@@ -13,6 +13,7 @@ import type { ReduceOnPlateau, ReduceOnPlateauOptions } from './plateau.js'
 import type { Progress } from './progress.js'
 import type { Loss, Metrics } from './types.js'
 
+/** What `fit` learns from, how, and for how long. */
 export interface FitOptions<
   M extends Metrics = Metrics,
   V extends DataSource | undefined = DataSource | undefined,

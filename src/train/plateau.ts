@@ -10,6 +10,7 @@ import { checkNames } from '../base/options.js'
 import type { Optimizer } from '../optim/optimizer.js'
 import { modeOf, type ScoreTree, scoreAt } from './early-stopping.js'
 
+/** When the rate falls, and by how much. */
 export interface ReduceOnPlateauOptions {
   /** A path into the scores: 'validation.loss' by default, 'train.loss'. */
   readonly metric?: string
@@ -49,6 +50,10 @@ const names = [
  */
 export const reduceOnPlateau = (options: ReduceOnPlateauOptions = {}): ReduceOnPlateau => new ReduceOnPlateau(options)
 
+/**
+ * Lowers the learning rate where a score no longer improves; made by `reduceOnPlateau`.
+ * torch.optim.lr_scheduler.ReduceLROnPlateau
+ */
 export class ReduceOnPlateau {
   readonly metric: string
   readonly #options: Required<Omit<ReduceOnPlateauOptions, 'metric' | 'mode'>>

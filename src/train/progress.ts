@@ -12,6 +12,7 @@ import type { Epoch, History, Scores } from './types.js'
 export interface Progress {
   /** `memory`: what a step needs, in words; not known of a step of one's own. */
   start?(run: { readonly epochs: number; readonly batches: number; readonly memory?: string }): void
+  /** After some batches: where the run is. */
   batch?(now: {
     readonly epoch: number
     readonly epochs: number
@@ -21,12 +22,15 @@ export interface Progress {
     /** The mean training loss of the epoch so far. */
     readonly loss: number
   }): void
+  /** After each epoch. */
   epoch?(epoch: Epoch): void
+  /** When the run is over, also where it was stopped. */
   end?(history: History): void
 }
 
 /** Where text goes; `process.stderr` is one. */
 export interface TextStream {
+  /** Writes a piece of text, with whatever ends its line. */
   write(text: string): unknown
   readonly isTTY?: boolean
   readonly columns?: number
@@ -40,6 +44,10 @@ const width = 16
 /** Milliseconds between two drawings. */
 const calm = 100
 
+/**
+ * Progress as a line that is drawn over in a terminal, and as one line an epoch elsewhere; on standard error unless a
+ * stream is given.
+ */
 export function progressLine(options: { readonly stream?: TextStream } = {}): Progress {
   const host = globalThis as Host
   const stream = options.stream ??

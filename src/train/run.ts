@@ -13,6 +13,7 @@ export interface RunControl {
   left: boolean
 }
 
+/** A run of training: iterate it for its epochs, or await it for its history. Leaving the loop ends it. */
 export class Run<E> implements AsyncIterable<E>, PromiseLike<History<E>> {
   readonly #epochs: E[]
   readonly #work: AsyncGenerator<E, void, void>
@@ -35,6 +36,7 @@ export class Run<E> implements AsyncIterable<E>, PromiseLike<History<E>> {
     return this.#describe()
   }
 
+  /** The epochs from the first on, each as soon as it is done. */
   async *[Symbol.asyncIterator](): AsyncGenerator<E, void, void> {
     let next = 0
     try {
@@ -47,6 +49,7 @@ export class Run<E> implements AsyncIterable<E>, PromiseLike<History<E>> {
     }
   }
 
+  /** Awaits the end of the run for its history. */
   // biome-ignore lint/suspicious/noThenProperty: a run is awaited for its history
   then<A = History<E>, B = never>(
     fulfilled?: ((history: History<E>) => A | PromiseLike<A>) | null,

@@ -13,6 +13,7 @@ import type { TablePlan } from './table-model.js'
 import { lossOf } from './table-settings.js'
 import type { Net } from './types.js'
 
+/** How well classes are foretold. */
 export interface ClassScores {
   readonly kind: 'classes'
   readonly rows: number
@@ -40,6 +41,7 @@ export interface NumberScores {
   readonly baseline: { readonly prediction: number; readonly r2: number; readonly rmse: number; readonly mae: number }
 }
 
+/** Scores of the test rows. */
 export type TableScores = ClassScores | NumberScores
 
 /** The scores of the test rows. */
@@ -108,6 +110,7 @@ function constantErrors(targets: ArrayLike<number>, constant: number, unit: numb
   }
 }
 
+/** How much one column matters. */
 export interface Importance {
   readonly column: string
   /** By how much the score falls when the column is shuffled: accuracy of a classification, R² of a regression. */
@@ -116,6 +119,7 @@ export interface Importance {
   readonly deviation: number
 }
 
+/** Of `importance`. */
 export interface ImportanceOptions {
   /** How often each column is shuffled; 5 by default. */
   readonly repeats?: number

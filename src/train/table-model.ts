@@ -18,6 +18,7 @@ import type { Progress } from './progress.js'
 import { lossOf, optimizerOf, type TableSettings, tableSettings } from './table-settings.js'
 import type { Epoch, History, Net } from './types.js'
 
+/** Of `planTable`. */
 export interface PlanOptions extends PrepareOptions {
   readonly settings?: Partial<Omit<TableSettings, 'seed'>>
 }
@@ -60,6 +61,7 @@ export interface TrainedMember {
   readonly history: History<Epoch>
 }
 
+/** What `trainTable` gives. */
 export interface TrainedTable {
   /** The network, or the mean of the members. */
   readonly net: Net
@@ -69,6 +71,7 @@ export interface TrainedTable {
   readonly interrupted: boolean
 }
 
+/** Of `trainTable`. */
 export interface TrainTableOptions {
   readonly signal?: AbortSignal
   /** Progress of each network, counted from 1. */

@@ -33,6 +33,8 @@ export const tableLosses = {
     huber: losses.huber,
   },
 } as const
+
+/** A loss by its name, as a plan has it. */
 export type TableLossName = 'crossEntropy' | 'meanSquaredError' | 'meanAbsoluteError' | 'huber'
 export const tableLossNames: readonly TableLossName[] = [
   'crossEntropy',
@@ -61,6 +63,7 @@ export interface TrainingSettings {
   readonly seed: number
 }
 
+/** How the networks of a table are built and trained. */
 export interface TableSettings extends TrainingSettings {
   readonly loss: TableLossName
   /** How many networks are trained, each with other rows as validation data, and averaged. */

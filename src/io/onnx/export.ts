@@ -27,6 +27,7 @@ import { writeTensor } from './tensors.js'
 /** What an input is like: a tensor, or a shape (the batch axis first) and a dtype, float32 unless given. */
 export type OnnxInput = Tensor | { readonly shape: Shape; readonly dtype?: DType; readonly name?: string }
 
+/** What `exportOnnx` must know besides the network. */
 export interface OnnxExportOptions {
   /** What the network takes: one input, or a list of them. Values of tensors do not matter. */
   readonly input: OnnxInput | readonly OnnxInput[]

@@ -47,6 +47,7 @@ export const importRules: Rules = {
   ...scanRules,
 }
 
+/** How `importOnnx` reads a file. */
 export interface OnnxImportOptions {
   /**
    * Which of the model's weights are trained, by name; all of them unless said otherwise. Weights are floats of more than one
