@@ -35,7 +35,7 @@ test.skipIf(!python)(
       }
       console.log(Object.fromEntries(counts))
       expect(wrong).toEqual([])
-      // onnx 1.23: 1,107
+      // onnx 1.23: 1,169
       expect(counts.get('ok')).toBeGreaterThan(1000)
     } finally {
       if (!kept) await rm(folder, { recursive: true })

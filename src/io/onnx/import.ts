@@ -15,6 +15,7 @@ import { Variable } from '../../trace/variable.js'
 import { readBytes } from '../files.js'
 import type { StoredTensor } from '../safetensors.js'
 import { Call, constantTensor, type Rules } from './call.js'
+import { attentionRules } from './operators-attention.js'
 import { elementwiseRules } from './operators-elementwise.js'
 import { networkRules } from './operators-network.js'
 import { placeRules } from './operators-places.js'
@@ -37,6 +38,7 @@ import { findWeights } from './weights.js'
 
 /** Every operator that can be imported. */
 export const importRules: Rules = {
+  ...attentionRules,
   ...elementwiseRules,
   ...shapeRules,
   ...windowRules,
