@@ -28,7 +28,7 @@ import {
 } from 'gradus'
 
 const rows = 32_768
-/** Places for the words of a message; one in two hundred has more words. */
+/** Places for the words of a message; 15 of 5,574 have more words. */
 const places = 64
 
 /** All digits as 0, all letters small. */
