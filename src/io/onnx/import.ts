@@ -77,7 +77,8 @@ export type OnnxModule<R = Tensor> = Module<Children, (...inputs: Tensor[]) => R
  * Parameters are named as the file's initializers are (`0.weight`), so that `parameters`, `save`, `load` and optimizers find them.
  * int64 becomes int32 and half precision float32. Batch normalisation keeps the file's statistics, in training too; dropout
  * is active in training where the file still has it.
- * Throws FileError for what is no ONNX model, and with all operators that are not supported, at once.
+ * Throws FileError for what is no ONNX model, and with all operators that are not supported, at once; attributes that are
+ * not supported are named when the network is first called.
  */
 export async function importOnnx<R = Tensor>(
   source: string | Uint8Array,
