@@ -1,6 +1,6 @@
 /**
- * @file The tests of operators that the onnx package brings, on the import. Runs where GRADUS_ONNX_PYTHON names a Python that has
- * onnx. A case must give its outputs, or say what of it is not supported. The smallest ones are in test/io/onnx-nodes.test.ts.
+ * @file The tests of operators that the onnx package brings, on the import. Runs where there is a Python that has
+ * onnx (python.ts). A case must give its outputs, or say what of it is not supported. The smallest ones are in test/io/onnx-nodes.test.ts.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -9,8 +9,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { type Case, exceptions, run } from './node-cases.js'
+import { pythonWith } from './python.js'
 
-const python = process.env['GRADUS_ONNX_PYTHON']
+const python = pythonWith('GRADUS_ONNX_PYTHON', ['onnx', 'numpy'], 'ONNX’s own tests of operators')
 const script = fileURLToPath(new URL('../../scripts/interop/onnx_node_tests.py', import.meta.url))
 
 test.skipIf(!python)(

@@ -1,6 +1,6 @@
 /**
  * @file Exported networks in onnxruntime, at several batch sizes: in its WebAssembly build always; in Python's, and by
- * onnx.checker, where GRADUS_ONNX_PYTHON names a Python that has onnx and onnxruntime.
+ * onnx.checker, where there is a Python that has onnx and onnxruntime (python.ts).
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -13,8 +13,13 @@ import { flatten } from '../../src/base/tree.js'
 import { compile, exportOnnx, importOnnx, setSeed, Tensor, tensor } from '../../src/index.js'
 import { exports } from './exports.js'
 import { type PlainArray, plain } from './networks.js'
+import { pythonWith } from './python.js'
 
-const python = process.env['GRADUS_ONNX_PYTHON']
+const python = pythonWith(
+  'GRADUS_ONNX_PYTHON',
+  ['onnx', 'onnxruntime', 'numpy'],
+  'onnx.checker and Python’s onnxruntime',
+)
 const script = fileURLToPath(new URL('../../scripts/interop/onnx_models.py', import.meta.url))
 const isTensor = (value: unknown): value is Tensor => value instanceof Tensor
 

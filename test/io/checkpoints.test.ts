@@ -4,29 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { load, nn, save, state, type Tensor, tensor } from '../../src/index.js'
+import { load, nn, save, state, type Tensor } from '../../src/index.js'
 import { readSafetensors } from '../../src/io/safetensors.js'
-import { type Net, networks, type PlainArray } from '../interop/networks.js'
+import { checkpointCases, expectCheckpoint } from '../interop/from-torch.js'
+import type { Net } from '../interop/networks.js'
 
 const folder = fileURLToPath(new URL('../fixtures/torch/safetensors', import.meta.url))
-const { cases } = JSON.parse(await readFile(join(folder, 'networks.json'), 'utf8')) as {
-  cases: { name: string; network: string; input: PlainArray; output: PlainArray }[]
-}
-
-const values = ({ data, shape, dtype }: PlainArray): Tensor => tensor(data, { shape, dtype })
 
 describe('saved by PyTorch', () => {
-  for (const { name, network, input, output } of cases.filter((one) => networks[one.network]))
-    test(name, async () => {
-      const dtype = name.endsWith('float64') ? 'float64' : 'float32'
-      const net = networks[network]!.net(dtype)
-      await load(net, join(folder, `${name}.safetensors`))
-      const y = net(values(input))
-      expect(y.shape).toEqual(output.shape)
-      const within = dtype === 'float64' ? 1e-12 : 1e-6
-      for (const [i, value] of (await y.data()).entries())
-        expect(Math.abs(value - output.data[i]!)).toBeLessThan(within * (1 + Math.abs(output.data[i]!)))
-    })
+  for (const one of checkpointCases(folder)) test(one.name, () => expectCheckpoint(folder, one))
 })
 
 describe('names', () => {
