@@ -83,10 +83,11 @@ export function padOrCut(x: Node, low: readonly number[], high: readonly number[
 }
 
 /**
- * The convolution as a contraction of windows: with [n, groups] as batches and places as columns, which is the result's own
- * layout; or, where there are few places and many outputs (gradients of weights), with windows as rows.
+ * The convolution as a contraction of windows: with windows as rows and outputs as columns where outputs fill vectors of `lanes`,
+ * with outputs as rows and places as columns otherwise. The one result is turned into the other's layout, and an identity
+ * keeps it so. Gradients of kernels have few places: theirs are rows together with the samples, which are channels there.
  */
-export function asContraction(node: Node<'convolution'>): Node {
+export function asContraction(node: Node<'convolution'>, lanes: number): Node {
   const [x, w] = node.operands as [Node, Node]
   const { strides, low, high, dilations, groups, order } = node.attrs
   const padded = padOrCut(x, [0, 0, ...low], [0, 0, ...high])
@@ -105,7 +106,7 @@ export function asContraction(node: Node<'convolution'>): Node {
   // [groups?, each, c, ...kernel]
   const weights = grouped ? ops.reshape(w, [groups, each, inputs, ...kernel]) : w
   const innerOfWeights = range(g.length + 1, rank + 1)
-  if (channels > 0 && areRows(places, each, n)) {
+  if (channels > 0 && areFew(places, each, n)) {
     const product = ops.contract(windows, weights, {
       lhsBatch: grouped ? [1] : [],
       rhsBatch: grouped ? [0] : [],
@@ -120,18 +121,37 @@ export function asContraction(node: Node<'convolution'>): Node {
   }
   const everywhere = ops.broadcast(weights, [n, ...weights.type.shape], range(1, weights.type.shape.length))
   const batch = range(0, 1 + g.length)
+  const ofWeights = innerOfWeights.map((axis) => axis + 1)
+  // A product of matrices in disguise has the result's own layout at once.
+  const isPlain = kernel.every((size) => size === 1) && strides.every((stride) => stride === 1)
+  if (!isPlain && rank > 0 && fills(each, lanes)) {
+    const product = ops.contract(windows, everywhere, {
+      lhsBatch: batch,
+      rhsBatch: batch,
+      lhsContract: innerOfWindows,
+      rhsContract: ofWeights,
+      order,
+    })
+    // [n, groups?, ...places, each] → [n, groups?, each, ...places]
+    const first = batch.length
+    const turned = ops.transpose(product, [...batch, first + rank, ...range(first, rank)])
+    return ops.reshape(ops.unary('stopGradient', turned), node.type.shape)
+  }
   const product = ops.contract(everywhere, windows, {
     lhsBatch: batch,
     rhsBatch: batch,
-    lhsContract: innerOfWeights.map((axis) => axis + 1),
+    lhsContract: ofWeights,
     rhsContract: innerOfWindows,
     order,
   })
   return ops.reshape(product, node.type.shape)
 }
 
-/** Vectors go along the outputs where places would not fill them. */
-const areRows = (places: readonly number[], outputs: number, n: number): boolean => {
+/** Whether outputs fill vectors, but for a quarter. */
+const fills = (outputs: number, lanes: number): boolean => outputs / (Math.ceil(outputs / lanes) * lanes) >= 0.75
+
+/** Fewer places than outputs, as the elements of a kernel are. */
+const areFew = (places: readonly number[], outputs: number, n: number): boolean => {
   const count = places.reduce((product, extent) => product * extent, 1)
   return count < 32 && outputs * n > count && outputs >= Math.min(8, count)
 }

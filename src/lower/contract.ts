@@ -195,10 +195,10 @@ class ContractKernel {
       )
     }
     const ends = new Epilogue(scope, this.#group, width, columns)
-    const fixed = ends.still([...b, block.start, j], b.length)
+    const fixed = ends.still([...b, block.start, j], [b.length, b.length + 1])
     scope.b.loop({ start: block.start, stop: block.stop, limit: block.limit }, (i) => {
       const row = scaleAffine(addAffine(i, scaleAffine(block.start, -1)), this.#panel)
-      const ofRow = ends.still([...b, i, j], b.length + 1, fixed)
+      const ofRow = ends.still([...b, i, j], [b.length + 1], fixed)
       ends.row((c, wide) => {
         const value = scope.b.load(this.#totals, addAffine(row, c), wide)
         ends.element([...b, i, addAffine(j, c)], wide, value, ofRow)

@@ -3,11 +3,13 @@
  * and its strides along them. Transposes, slices and windows have become strides; neighbouring axes along which everything
  * moves evenly are one, so that a product of matrices has at most one axis of each kind.
  */
+import { stridesOf } from '../base/shape.js'
 import { asContraction } from '../graph/convolution.js'
 import { type Graph, isOp, make, type Node, topological } from '../graph/node.js'
 import * as ops from '../graph/ops.js'
 import { segmentLoops } from './segments.js'
-import { type Access, isView, MustStore, type Offset, offsetsOf, type Stage, viewOf } from './stage.js'
+import { type Access, isView, MustStore, moveStep, type Offset, offsetsOf, type Stage, viewOf } from './stage.js'
+import { lanesOf, type Target } from './target.js'
 
 export interface Operand {
   readonly access: Access
@@ -36,9 +38,11 @@ export interface Contraction {
 const isRun = (axes: readonly number[]): boolean => axes.every((axis, i) => i === 0 || axis === axes[i - 1]! + 1)
 
 /** Convolutions become contractions of windows; transposes stand where the axes of an operand are in no order that strides could express. */
-export const canonicalContractions = (graph: Graph): Graph =>
+export const canonicalContractions = (graph: Graph, target: Target): Graph =>
   mapNodes(
-    mapNodes(graph, (node) => (isOp(node, 'convolution') ? asContraction(node) : node)),
+    mapNodes(graph, (node) =>
+      isOp(node, 'convolution') ? asContraction(node, lanesOf(node.type.dtype, target)) : node,
+    ),
     (node) => (isOp(node, 'contract') ? canonical(node) : node),
   )
 
@@ -205,6 +209,28 @@ export function mergeOffset({ axes, domain }: Contraction, { constant, coefficie
   return { constant, coefficients: merged }
 }
 
+/** Of each axis of the result, which axis of a stage that reads it element by element that is; undefined if it does not. */
+export function orderOfResult({ domain }: Contraction, root: Node, stage: Stage): readonly number[] | undefined {
+  const read = stage.steps.find((step) => step.kind === 'access' && step.access.node === root)
+  if (read?.kind !== 'access' || stage.domain.length !== domain.length) return undefined
+  const order = stridesOf(domain).map((stride, axis) =>
+    stage.domain.findIndex((extent, d) => extent === domain[axis] && read.access.offset.coefficients[d] === stride),
+  )
+  return order.includes(-1) ? undefined : order
+}
+
+/** The stage with its domain's axes in another order: axis i is its axis order[i]. */
+export function turnedStage(stage: Stage, order: readonly number[]): Stage {
+  const turn = <T>(list: readonly T[]): T[] => order.map((axis) => list[axis]!)
+  const move = ({ constant, coefficients }: Offset): Offset => ({ constant, coefficients: turn(coefficients) })
+  return {
+    ...stage,
+    domain: turn(stage.domain),
+    store: move(stage.store),
+    steps: stage.steps.map((step) => moveStep(step, move)),
+  }
+}
+
 /** Whether an elementwise stage over the result can be computed tile by tile, as the epilogue. */
 export function epilogueFits(contraction: Contraction, stage: Stage): boolean {
   const same =
@@ -213,7 +239,7 @@ export function epilogueFits(contraction: Contraction, stage: Stage): boolean {
   return (
     same &&
     stage.steps.every((step) => step.kind !== 'gather') &&
-    offsetsOf(stage).every((offset) => mergeOffset(contraction, offset) !== undefined)
+    [stage.store, ...offsetsOf(stage)].every((offset) => mergeOffset(contraction, offset) !== undefined)
   )
 }
 

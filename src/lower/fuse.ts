@@ -5,15 +5,24 @@
  * share the loop over rows (softmax, cross-entropy and norms become one kernel); elementwise stages over the result of
  * a contraction become its epilogue.
  */
+import { stridesOf } from '../base/shape.js'
 import { type Graph, isOp, type Node, topological } from '../graph/node.js'
 import { opInfo } from '../graph/op.js'
 import { loopsAmong } from '../graph/scan.js'
 import { aloneStages } from './alone.js'
 import { checkReducible, collapse } from './collapse.js'
-import { type Contraction, canonicalContractions, contractionOf, epilogueFits } from './contraction.js'
+import {
+  type Contraction,
+  canonicalContractions,
+  contractionOf,
+  epilogueFits,
+  orderOfResult,
+  turnedStage,
+} from './contraction.js'
 import { copyStages } from './copy.js'
 import { type Access, MustStore, makeStage, type Offset, type Stage } from './stage.js'
 import { chooseStored } from './stored.js'
+import type { Target } from './target.js'
 
 export interface Pass {
   readonly stages: Stage[]
@@ -42,7 +51,10 @@ export interface ContractGroup {
   readonly kind: 'contract'
   readonly root: Node<'contract'>
   readonly contraction: Contraction
+  /** With their axes in the order of the result's. */
   readonly epilogue: Stage[]
+  /** Which axes of the epilogue's stages those were. */
+  turn?: readonly number[]
 }
 /** An operation with a kernel of its own, into which its operands are fused: scatterAdd, cumulativeSum, argsort. */
 export interface AloneGroup {
@@ -67,8 +79,8 @@ export interface Fused {
 }
 
 /** `updates`: the outputs that replace Variables; they are computed as late as possible, when the old values are done with. */
-export function fuse(original: Graph, updates: ReadonlySet<number>): Fused {
-  const graph = canonicalContractions(original)
+export function fuse(original: Graph, updates: ReadonlySet<number>, target: Target): Fused {
+  const graph = canonicalContractions(original, target)
   const order = topological(graph.outputs)
   const ids = new Map(order.map((node, i) => [node, i]))
   for (const node of graph.inputs) if (!ids.has(node)) ids.set(node, ids.size)
@@ -247,14 +259,19 @@ function join(group: Group, stage: Stage): boolean {
       return true
     }
     case 'contract': {
-      if (stage.kind !== 'map' || !epilogueFits(group.contraction, stage)) return false
+      const { contraction, root, epilogue } = group
+      const turn = group.turn ?? orderOfResult(contraction, root, stage)
+      if (!turn || stage.kind !== 'map' || turn.length !== stage.domain.length) return false
+      const turned = turnedStage(stage, turn)
+      if (!epilogueFits(contraction, turned)) return false
       const made = new Map<Node, Offset>([
-        [group.root, stage.store],
-        ...group.epilogue.map((other) => [other.root, other.store] as const),
+        [root, { constant: 0, coefficients: stridesOf(contraction.domain) }],
+        ...epilogue.map((other) => [other.root, other.store] as const),
       ])
-      const inside = accesses(stage).filter((read) => made.has(read.node))
+      const inside = accesses(turned).filter((read) => made.has(read.node))
       if (inside.length === 0 || !inside.every((read) => isElement(read, made.get(read.node)!))) return false
-      group.epilogue.push(stage)
+      epilogue.push(turned)
+      group.turn = turn
       return true
     }
     case 'copy':

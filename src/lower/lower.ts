@@ -15,7 +15,7 @@ import type { LowerContext, Lowered } from './scope.js'
 import { lowerSort } from './sort.js'
 import type { Stage } from './stage.js'
 import { type Target, wasmTarget } from './target.js'
-import { lowerWindowed } from './windowed.js'
+import { lowerWindowed } from './windows.js'
 
 /** Output → input it replaces: a Variable's new value and its old one. */
 export type Updates = ReadonlyMap<number, number>
@@ -38,7 +38,7 @@ export function lower(graph: Graph, updates: Updates, mode: NumericsMode, target
 }
 
 function lowerSeparated(separated: Graph, updates: Updates, mode: NumericsMode, target: Target): LoweredGraph {
-  const fused = fuse(separated, new Set(updates.keys()))
+  const fused = fuse(separated, new Set(updates.keys()), target)
   const { graph, groups, ids } = fused
   const context: LowerContext = { mode, target, ids, needsMemory: memoryNeeds(fused) }
   const lowerBody = (body: Graph) => lowerSeparated(separateResults(body), new Map(), mode, target)

@@ -136,8 +136,11 @@ export class KernelScope {
 
   /** Stores what a stage has computed, if its node needs memory; `stride`: how far apart its lanes stand. */
   keep(stage: Stage, at: readonly Affine[], value: Value, stride = 1): void {
-    if (!this.context.needsMemory(stage.root)) return
-    const [buffer, place] = [this.buffer(stage.root, 'write'), this.place(stage.store, at)]
+    if (this.context.needsMemory(stage.root))
+      this.storeApart(this.buffer(stage.root, 'write'), this.place(stage.store, at), value, stride)
+  }
+
+  storeApart(buffer: Buffer, place: Affine, value: Value, stride: number): void {
     if (stride === 1 || value.type.lanes === 1) this.b.store(buffer, place, value)
     else
       for (let lane = 0; lane < value.type.lanes; lane++)

@@ -58,6 +58,8 @@ export function chooseStored(graph: Graph): Set<Node> {
     }
     if (category === 'copy' || category === 'reduce' || category === 'contract' || category === 'alone')
       stored.add(node)
+    // What keeps a turned product in a layout of its own (graph/convolution.ts).
+    if (node.op === 'stopGradient' && below(node.operands[0]!).base.op === 'contract') stored.add(node)
     if (node.op === 'constant' || node.op === 'iota') constants.add(node)
     else if (node.operands.length > 0 && node.operands.every((operand) => constants.has(operand)) && !stored.has(node))
       constants.add(node)

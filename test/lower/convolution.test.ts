@@ -8,6 +8,7 @@ import { sizeOf } from '../../src/base/shape.js'
 import { compileGraph } from '../../src/compile.js'
 import type { Graph } from '../../src/graph/node.js'
 import { printKernel } from '../../src/kernel/print.js'
+import type { Contraction } from '../../src/lower/contraction.js'
 import { lower } from '../../src/lower/lower.js'
 import { makePlan } from '../../src/lower/plan.js'
 import { type Target, target256, target512, wasmTarget } from '../../src/lower/target.js'
@@ -18,6 +19,9 @@ const lowered = ({ inputs, outputs }: Graph, target: Target) => {
   const { graph } = compileGraph({ inputs, outputs }, new Map(), storages, { engine: 'interpreter', numerics: 'fused' })
   return lower(graph, new Map(), 'fused', target)
 }
+
+/** Which kernel lower/windows.ts takes. */
+const kindOf = ({ windows, rhs }: Contraction) => (windows === 'rows' && rhs.batch.includes(0) ? 'shared' : windows)
 
 /** Layers whose windows are nine or more times as large as what they show. */
 const layers: readonly ConvolutionSize[] = [
@@ -44,20 +48,24 @@ test.each(
   }
 })
 
-test.each(['columns', 'rows'] as const)('the kernel with windows as %s', async (kind) => {
-  const { groups, launches } = lowered(convolutionProgram({ x: [1, 3, 6, 6], w: [8, 3, 3, 3] }).graph, wasmTarget)
-  const at = groups.findIndex((group) => group.kind === 'contract' && group.contraction.windows === kind)
+test.each([
+  ['columns', { x: [2, 3, 6, 6], w: [2, 3, 3, 3] }],
+  ['rows', { x: [2, 3, 6, 6], w: [8, 3, 3, 3] }],
+  ['shared', { x: [2, 3, 6, 6], w: [8, 3, 3, 3] }],
+] as const)('the kernel with windows as %s', async (kind, size) => {
+  const { groups, launches } = lowered(convolutionProgram(size).graph, wasmTarget)
+  const at = groups.findIndex((group) => group.kind === 'contract' && kindOf(group.contraction) === kind)
   const text = printKernel(launches[at]!.kernel, { names: true })
   await expect(`${text}\n`).toMatchFileSnapshot(
     fileURLToPath(new URL(`../fixtures/fusions/windows-as-${kind}.txt`, import.meta.url)),
   )
 })
 
-test('sizes of the bit matrix cover both kinds of windows', () => {
+test('sizes of the bit matrix cover every kernel of windows', () => {
   const kinds = convolutionSizes.flatMap((size) =>
     lowered(convolutionProgram(size).graph, target512).groups.flatMap((group) =>
-      group.kind === 'contract' ? [group.contraction.windows] : [],
+      group.kind === 'contract' ? [kindOf(group.contraction)] : [],
     ),
   )
-  expect(new Set(kinds)).toEqual(new Set(['rows', 'columns', undefined]))
+  expect(new Set(kinds)).toEqual(new Set(['rows', 'columns', 'shared', undefined]))
 })
