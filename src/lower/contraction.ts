@@ -38,13 +38,26 @@ export interface Contraction {
 const isRun = (axes: readonly number[]): boolean => axes.every((axis, i) => i === 0 || axis === axes[i - 1]! + 1)
 
 /** Convolutions become contractions of windows; transposes stand where the axes of an operand are in no order that strides could express. */
-export const canonicalContractions = (graph: Graph, target: Target): Graph =>
-  mapNodes(
-    mapNodes(graph, (node) =>
-      isOp(node, 'convolution') ? asContraction(node, lanesOf(node.type.dtype, target)) : node,
-    ),
-    (node) => (isOp(node, 'contract') ? canonical(node) : node),
+export function canonicalContractions(graph: Graph, target: Target): Graph {
+  const expanded = mapNodes(graph, (node) =>
+    isOp(node, 'convolution') ? asContraction(node, lanesOf(node.type.dtype, target)) : node,
   )
+  // What several read in one order, a transpose of the graph or another contraction, is put into that order once.
+  const known = new Map<Node, Map<string, Node>>()
+  const inOrder = (node: Node, permutation: readonly number[], made?: Node): Node => {
+    const list = known.get(node) ?? new Map<string, Node>()
+    known.set(node, list)
+    const key = permutation.join()
+    const found = list.get(key) ?? made ?? ops.transpose(node, permutation)
+    list.set(key, found)
+    return found
+  }
+  return mapNodes(expanded, (node) => {
+    if (isOp(node, 'transpose')) return inOrder(node.operands[0]!, node.attrs.permutation, node)
+    return isOp(node, 'contract') ? canonical(node, inOrder) : node
+  })
+}
+type InOrder = (node: Node, permutation: readonly number[]) => Node
 
 /** The graph with nodes replaced, operands first. */
 function mapNodes(graph: Graph, replace: (node: Node) => Node): Graph {
@@ -62,11 +75,11 @@ function mapNodes(graph: Graph, replace: (node: Node) => Node): Graph {
   return changed ? { inputs: graph.inputs, outputs: graph.outputs.map(current) } : graph
 }
 
-function canonical(node: Node<'contract'>): Node {
+function canonical(node: Node<'contract'>, inOrder: InOrder): Node {
   const { lhsBatch, rhsBatch, lhsContract, rhsContract } = node.attrs
   const [lhs, rhs] = [
-    ordered(node.operands[0]!, lhsBatch, lhsContract),
-    ordered(node.operands[1]!, rhsBatch, rhsContract),
+    ordered(node.operands[0]!, lhsBatch, lhsContract, inOrder),
+    ordered(node.operands[1]!, rhsBatch, rhsContract, inOrder),
   ]
   if (!lhs && !rhs) return node
   return ops.contract(lhs?.node ?? node.operands[0]!, rhs?.node ?? node.operands[1]!, {
@@ -83,13 +96,14 @@ function ordered(
   node: Node,
   batch: readonly number[],
   inner: readonly number[],
+  inOrder: InOrder,
 ): { node: Node; batch: number[]; inner: number[] } | undefined {
   const free = freeAxes(node, batch, inner)
   if (isRun(batch) && isRun(inner) && isRun(free)) return undefined
   const count = (from: number, length: number) => Array.from({ length }, (_, i) => from + i)
   const freeLast = free.includes(node.type.shape.length - 1)
   return {
-    node: ops.transpose(node, freeLast ? [...batch, ...inner, ...free] : [...batch, ...free, ...inner]),
+    node: inOrder(node, freeLast ? [...batch, ...inner, ...free] : [...batch, ...free, ...inner]),
     batch: count(0, batch.length),
     inner: count(batch.length + (freeLast ? 0 : free.length), inner.length),
   }
