@@ -16,7 +16,8 @@ import { checkTarget, type LossOptions, type Reduced, type Reduction, reduceLoss
 import type { ClassTarget, LikeOutput, Output } from './types.js'
 
 /** Of `crossEntropy`. */
-export interface CrossEntropyOptions<R extends Reduction = Reduction> extends LossOptions<R> {
+export interface CrossEntropyOptions<R extends Reduction = Reduction, A extends number | undefined = number | undefined>
+  extends LossOptions<R> {
   /** ε: each sample is its class by 1 − ε and any of the C classes by ε / C. Szegedy et al. 2015, arXiv:1512.00567 */
   readonly labelSmoothing?: number
   /** c [C]: how much each class counts. */
@@ -24,7 +25,7 @@ export interface CrossEntropyOptions<R extends Reduction = Reduction> extends Lo
   /** Samples with this label count nowhere. None by default (PyTorch ignores −100, and so hides a wrong label). */
   readonly ignoreIndex?: number
   /** Where the classes are: the last axis by default; 1 for PyTorch's [N, C, ...]. */
-  readonly axis?: number
+  readonly axis?: A
 }
 
 /**
@@ -33,10 +34,16 @@ export interface CrossEntropyOptions<R extends Reduction = Reduction> extends Lo
  * A label outside 0..C − 1 gives NaN. With class weights c the mean is Σ c[yᵢ]·lᵢ / Σ c[yᵢ] for indices, and for
  * probabilities Σ lᵢ / N with l = −Σₖ cₖ tₖ ln softmax(z)ₖ.
  */
-export function crossEntropy<O extends Tensor, T extends Tensor, R extends Reduction = 'mean'>(
+export function crossEntropy<
+  O extends Tensor,
+  T extends Tensor,
+  R extends Reduction = 'mean',
+  A extends number | undefined = undefined,
+>(
   logits: O & Output<O>,
-  target: T & ClassTarget<O, T>,
-  options: CrossEntropyOptions<R> = {},
+  // Types know of classes on the last axis; on others shapes are looked at when it runs.
+  target: T & ([A] extends [undefined] ? ClassTarget<O, T> : unknown),
+  options: CrossEntropyOptions<R, A> = {},
 ): Reduced<R, DTypeOf<O>> {
   const name = 'crossEntropy'
   expectTensor(name, 'logits', logits)

@@ -16,6 +16,7 @@ const pages = [
   'transformers.md',
   'losses.md',
   'sequences.md',
+  'losses.md',
   'files.md',
 ]
 const docs = fileURLToPath(new URL('../../docs/', import.meta.url))

@@ -331,7 +331,8 @@ describe.each(whole)('ten losses in a row: $name', (c) => {
     const optimizer = spec.init(net)
     const step = compile(
       (input: Tensor, target: Tensor) => {
-        const e = (c.task === 'classes' ? loss.crossEntropy : loss.meanSquaredError)(net(input) as Tensor, target)
+        const output = net(input) as Tensor
+        const e = c.task === 'classes' ? loss.crossEntropy(output, target) : loss.meanSquaredError(output, target)
         optimizer.update(backpropagate(e, net))
         return e
       },
