@@ -7,12 +7,13 @@
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { compileGraph } from '../../src/compile.js'
-import { backpropagate, initialize, nn, optim, scan, Tensor, tensor, variable, zeros } from '../../src/index.js'
+import { backpropagate, initialize, nn, optim, remat, scan, Tensor, tensor, variable, zeros } from '../../src/index.js'
 import { printKernel } from '../../src/kernel/print.js'
 import type { Plan } from '../../src/lower/plan.js'
 import { RandomGenerator } from '../../src/trace/random.js'
 import { Trace } from '../../src/trace/trace.js'
 import { TensorValue } from '../../src/trace/value.js'
+import { numbers, runTraced } from '../support/run.js'
 
 function planOf(shape: readonly number[], step: (x: Tensor) => Tensor): Plan {
   const trace = new Trace({ training: true, random: new RandomGenerator(1) })
@@ -134,4 +135,41 @@ test('without a derivative a state has two rows', () => {
   const [few, many] = [step(10), step(1000)]
   const inputs = (time: number) => time * 4 * size * 4
   expect(many.arenaBytes - inputs(1000)).toBe(few.arenaBytes - inputs(10))
+})
+
+test('a body under remat leaves its states alone for the way back, and has the same derivative', () => {
+  const [batch, size, time] = [4, 16, 12]
+  const w = variable(
+    tensor(
+      Float32Array.from({ length: size * size }, (_, i) => Math.sin(i) / 4),
+      { shape: [size, size] },
+    ),
+    {
+      trainable: true,
+    },
+  )
+  const cell = (h: Tensor, x: Tensor): [Tensor, undefined] => {
+    const z = h.matmul(w.value).add(x)
+    return [z.tanh().mul(z.sin()).add(z.exp().log1p().mul(0.1)), undefined]
+  }
+  const step = (body: typeof cell) => (x: Tensor) => {
+    const last = scan(body, zeros([batch, size]) as Tensor, x)[0]
+    return backpropagate(last.square().sum() as never, [w]).get(w)! as Tensor
+  }
+  const plans = [cell, remat(cell as never) as unknown as typeof cell].map((body) =>
+    planOf([time, batch, size], step(body)),
+  )
+  const [kept, made] = plans.map((plan) => plan.launches.filter(({ loops }) => loops).length)
+  expect(made!).toBeGreaterThan(0)
+  expect(kept!).toBeGreaterThan(0)
+  // tanh z, sin z, exp z and what they are made of, of every iteration.
+  expect(plans[0]!.arenaBytes - plans[1]!.arenaBytes).toBeGreaterThanOrEqual(2 * time * batch * size * 4)
+  const x = tensor(
+    Float32Array.from({ length: time * batch * size }, (_, i) => Math.cos(i)),
+    { shape: [time, batch, size] },
+  )
+  const values = [cell, remat(cell as never) as unknown as typeof cell].map((body) =>
+    numbers(runTraced(step(body), [x as Tensor], { training: true })[0]!),
+  )
+  expect(values[1]).toEqual(values[0])
 })

@@ -121,6 +121,21 @@ test('an rnn has no other nonlinearity, a gru none to choose', () => {
   expect(() => nn.gru(3, 4, { nonlinearity: 'relu' } as never)).toThrow(/nonlinearity/)
 })
 
+test('a sequence of no time gives no outputs and the state as it was', () => {
+  const net = made('lstm')
+  const given = { hidden: wave(1, 2, 4), cell: wave(1, 2, 4).mul(2) }
+  const [outputs, hidden, cell] = runTraced(
+    (x: Tensor, h: Tensor, c: Tensor) => {
+      const [y, state] = net(x, { hidden: h, cell: c })
+      return [y, state['hidden']!, state['cell']!]
+    },
+    [zeros([2, 0, 3]) as Tensor, given.hidden, given.cell],
+  )
+  expect(outputs!.shape).toEqual([2, 0, 4])
+  expect(numbers(hidden!)).toEqual(numbers(given.hidden))
+  expect(numbers(cell!)).toEqual(numbers(given.cell))
+})
+
 test("parameters are PyTorch's, for each layer and direction", () => {
   const net = nn.lstm(3, 4, { layers: 2, bidirectional: true })
   const shapes = Object.fromEntries([...parameters(net)].map(([name, v]) => [name, v.shape]))
