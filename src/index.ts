@@ -101,6 +101,8 @@ export type { Nested, NestedNumbers } from './trace/value.js'
 export type { Initializer } from './trace/variable.js'
 export { Variable, variable } from './trace/variable.js'
 export { type Mapped, vmap } from './trace/vmap.js'
+export { type Checkpoints, type CheckpointsOptions, checkpoints, loadCheckpoint } from './train/checkpoint.js'
+export type { Checkpointable, CheckpointPart, CheckpointParts, PartState } from './train/checkpoint-parts.js'
 export { EarlyStopping, type EarlyStoppingOptions, earlyStopping, type ScoreTree } from './train/early-stopping.js'
 export { type EvaluateOptions, evaluate } from './train/evaluate.js'
 export {
@@ -110,6 +112,7 @@ export {
   type RatePoint,
 } from './train/find-learning-rate.js'
 export { type FitOptions, fit } from './train/fit.js'
+export type { FitCheckpointOptions } from './train/fit-checkpoint.js'
 export { type ActivationName, type MlpConfig, type MlpOptions, mlp } from './train/mlp.js'
 export type { ClassPrediction, Model, ModelDescription, ModelInput, Prediction } from './train/model.js'
 export { type ModelContent, modelFrom, openModel, saveModel } from './train/model-folder.js'

@@ -10,6 +10,21 @@ import { type FileHandle, mkdir, open, readdir, rename, stat, unlink } from 'nod
 import { basename, dirname, join } from 'node:path'
 import { FileError } from '../base/errors.js'
 
+/** Told of each system call before it is made; what it throws is what the call gives. */
+type CallWatcher = (
+  call: 'open' | 'write' | 'sync' | 'close' | 'rename' | 'sync folder' | 'unlink',
+  path: string,
+) => void
+let watcher: CallWatcher | undefined
+/** Bytes of one write. */
+let piece = 1 << 20
+
+/** Lets a test stand between any two system calls (kill the process, say that the disk is full), and cut writes into pieces. */
+export function watchCalls(watch: CallWatcher | undefined, bytesOfAWrite = 1 << 20): void {
+  watcher = watch
+  piece = bytesOfAWrite
+}
+
 /**
  * Writes `content` so that a reader, at any moment and after any crash, finds the old file or the new one: a temporary file in
  * the same folder, fsync, rename, fsync of the folder. Throws FileError (disk full, no permission, no such folder) and
@@ -20,18 +35,50 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
   const temporary = join(folder, `.${basename(path)}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`)
   let file: FileHandle | undefined
   try {
+    watcher?.('open', temporary)
     file = await open(temporary, 'wx')
-    await file.writeFile(content)
+    const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content
+    for (let at = 0; at < bytes.length; ) {
+      watcher?.('write', temporary)
+      at += (await file.write(bytes, at, Math.min(piece, bytes.length - at), at)).bytesWritten
+    }
+    watcher?.('sync', temporary)
     await file.sync()
+    watcher?.('close', temporary)
     await file.close()
     file = undefined
+    watcher?.('rename', path)
     await rename(temporary, path)
   } catch (cause) {
     await file?.close().catch(() => {})
     await unlink(temporary).catch(() => {})
     throw writeError(path, cause as NodeJS.ErrnoException)
   }
+  watcher?.('sync folder', folder)
   await syncFolder(folder)
+}
+
+/** Removes a file; one that is not there already was. Throws FileError. */
+export async function removeFile(path: string): Promise<void> {
+  try {
+    watcher?.('unlink', path)
+    await unlink(path)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw writeError(path, cause as NodeJS.ErrnoException)
+  }
+}
+
+/** Whether a name is that of a file that `writeFileAtomic` never finished, and whose process is gone (or is this one). */
+export function isLeftover(name: string): boolean {
+  const owner = /^\..*\.(\d+)-[0-9a-f]{8}\.tmp$/.exec(name)?.[1]
+  if (owner === undefined) return false
+  if (Number(owner) === process.pid) return true
+  try {
+    process.kill(Number(owner), 0)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH'
+  }
 }
 
 /**

@@ -77,6 +77,17 @@ export const mean = ({ sum, count: n }: Sums): number => sum![0]! / n![0]!
 /** Σ x in float64. */
 export const total = (x: Tensor): Tensor => x.cast('float64').sum()
 
+interface SavedSamples extends Collected {
+  readonly data: Float64Array<ArrayBuffer>
+}
+
+/** What a metric has seen of an epoch. */
+export interface MetricState {
+  readonly sums: Sums | undefined
+  readonly outputs: SavedSamples | undefined
+  readonly targets: SavedSamples | undefined
+}
+
 /** One metric over all batches. */
 export class MetricTotal {
   readonly #metric: Metric
@@ -103,6 +114,21 @@ export class MetricTotal {
     this.#targets.push(target)
   }
 
+  /** For checkpoints: what was added up and collected so far. */
+  get saved(): MetricState {
+    const collected = this.#outputs.length > 0
+    return {
+      sums: this.#sums,
+      outputs: collected ? joined(this.#outputs) : undefined,
+      targets: collected ? joined(this.#targets) : undefined,
+    }
+  }
+  set saved({ sums, outputs, targets }: MetricState) {
+    this.#sums = sums
+    this.#outputs.splice(0, this.#outputs.length, ...(outputs ? [outputs] : []))
+    this.#targets.splice(0, this.#targets.length, ...(targets ? [targets] : []))
+  }
+
   /** The score so far; NaN without samples. */
   result(): MetricValue {
     const metric = this.#metric
@@ -117,7 +143,7 @@ export class MetricTotal {
 const added = (a: Sums, b: Sums): Sums =>
   Object.fromEntries(Object.entries(a).map(([name, values]) => [name, values.map((x, i) => x + b[name]![i]!)]))
 
-function joined(parts: readonly { data: TypedArray; shape: Shape }[]): Collected {
+function joined(parts: readonly { data: TypedArray; shape: Shape }[]): SavedSamples {
   const inner = parts[0]!.shape.slice(1)
   const rows = parts.reduce((n, { shape }) => n + (shape[0] ?? 1), 0)
   const data = new Float64Array(rows * sizeOf(inner))

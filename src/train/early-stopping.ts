@@ -11,7 +11,8 @@ import { nearest, ValueError } from '../base/errors.js'
 import { checkNames } from '../base/options.js'
 import { type ModuleParts, state } from '../nn/module.js'
 import type { Variable } from '../trace/variable.js'
-import type { Best } from './types.js'
+import type { Checkpointable, PartState, VariablesOf } from './checkpoint-parts.js'
+import type { Best, Epoch } from './types.js'
 
 /** When training stops, and with which parameters. */
 export interface EarlyStoppingOptions {
@@ -44,7 +45,7 @@ export interface ScoreTree {
 export const earlyStopping = (options: EarlyStoppingOptions = {}): EarlyStopping => new EarlyStopping(options)
 
 /** Remembers the best score and what came since; made by `earlyStopping`. Prechelt 1998, doi:10.1007/3-540-49430-8_3 */
-export class EarlyStopping {
+export class EarlyStopping implements Checkpointable {
   readonly metric: string
   readonly restoreBest: boolean
   readonly #patience: number
@@ -55,7 +56,7 @@ export class EarlyStopping {
   #last = Number.NaN
   #waited = 0
   #epochs = 0
-  #saved: { variable: Variable; data: TypedArray }[] | undefined
+  #saved: Map<string, { variable: Variable; data: TypedArray }> | undefined
 
   constructor(options: EarlyStoppingOptions = {}) {
     const { metric = 'validation.loss', patience = 5, minimumChange = 0, restoreBest = true } = options
@@ -104,12 +105,46 @@ export class EarlyStopping {
     if (this.#rule === 'patience') this.#waited = better ? 0 : this.#waited + 1
     else this.#waited = this.#epochs > 1 && worse ? this.#waited + 1 : 0
     this.#last = value
+    return this.due
+  }
+
+  /** Whether it is time to stop: what `update` last said, and what it says of a state brought back from a checkpoint. */
+  get due(): boolean {
     return this.#waited >= this.#patience
+  }
+
+  /** For checkpoints: what it has seen, and the parameters it keeps. */
+  saveState(): PartState {
+    const saved = [...(this.#saved ?? [])].map(([name, { variable, data }]) => {
+      return [name, { dtype: variable.dtype, shape: variable.shape, data }] as const
+    })
+    const values = { best: this.#best, last: this.#last, waited: this.#waited, epochs: this.#epochs }
+    return { values: { ...values, saved: this.#saved !== undefined }, tensors: new Map(saved) }
+  }
+
+  /** For checkpoints: checks a state, and gives what makes it this object's own. The parameters kept belong to `variables`. */
+  loadState({ values, tensors }: Required<PartState>, variables: VariablesOf): () => void {
+    const { best, last, waited, epochs, saved } = values as {
+      best: Best | undefined
+      last: number
+      waited: number
+      epochs: number
+      saved: boolean
+    }
+    const own = variables(tensors)
+    const kept = [...tensors].map(([name, { data }]) => [name, { variable: own.get(name)!, data }] as const)
+    return () => {
+      this.#best = best
+      this.#last = last
+      this.#waited = waited
+      this.#epochs = epochs
+      this.#saved = saved ? new Map(kept) : undefined
+    }
   }
 
   /** Puts the best parameters back; false where none were kept. */
   restore(): boolean {
-    for (const { variable, data } of this.#saved ?? []) variable.storage.write(data)
+    for (const { variable, data } of this.#saved?.values() ?? []) variable.storage.write(data)
     return this.#saved !== undefined
   }
 
@@ -121,7 +156,7 @@ export class EarlyStopping {
 
   #keep(net: ModuleParts | ReadonlyMap<string, Variable>): void {
     const variables = net instanceof Map ? (net as ReadonlyMap<string, Variable>) : state(net as ModuleParts)
-    this.#saved = [...variables.values()].map((variable) => ({ variable, data: variable.storage.read() }))
+    this.#saved = new Map([...variables].map(([name, variable]) => [name, { variable, data: variable.storage.read() }]))
   }
 }
 
@@ -155,4 +190,15 @@ export function modeOf(metric: string): 'min' | 'max' {
   throw new ValueError('earlyStopping', `whether ${metric} should be small or great is not known`, {
     hint: "Give mode: 'min' or mode: 'max'.",
   })
+}
+
+/** Without early stopping: by the validation loss, or the training loss. */
+export function bestOf(epochs: readonly Epoch[]): Best | undefined {
+  let best: Best | undefined
+  for (const { epoch, train, validation } of epochs) {
+    const metric = validation?.loss === undefined ? 'train.loss' : 'validation.loss'
+    const value = validation?.loss ?? train.loss
+    if (!best || value < best.value) best = { epoch, metric, value }
+  }
+  return best
 }

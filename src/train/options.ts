@@ -9,6 +9,7 @@ import { type MovingAverageOptions, movingAverageRule, ParameterAverage } from '
 import { Optimizer, type OptimizerSpec } from '../optim/optimizer.js'
 import type { Tensor } from '../trace/tensor.js'
 import type { EarlyStopping, EarlyStoppingOptions } from './early-stopping.js'
+import { checkCheckpointOptions, type FitCheckpointOptions } from './fit-checkpoint.js'
 import type { ReduceOnPlateau, ReduceOnPlateauOptions } from './plateau.js'
 import type { Progress } from './progress.js'
 import type { Loss, Metrics } from './types.js'
@@ -55,6 +56,16 @@ export interface FitOptions<
   readonly signal?: AbortSignal
   /** true: a line in the terminal, or one line an epoch where there is none; or an object that is told. */
   readonly progress?: boolean | Progress
+  /**
+   * Saves everything that the run consists of, after each epoch into this folder; or as the options say. A process that dies at any
+   * moment leaves whole checkpoints behind. What a loop over the run does with an epoch is in the checkpoint of that epoch.
+   */
+  readonly checkpoint?: string | FitCheckpointOptions
+  /**
+   * Goes on from the newest whole checkpoint, with the bits of a run that was never stopped; starts where there is none yet. The
+   * history has all epochs; a loop over the run sees the new ones.
+   */
+  readonly resume?: boolean
   /** A compiled step of one's own, called with each batch instead of one made of loss and optimizer. Returns its error. */
   readonly step?: (input: Tensor, target: Tensor) => Tensor
 }
@@ -76,6 +87,8 @@ const optionNames: readonly (keyof FitOptions)[] = [
   'average',
   'signal',
   'progress',
+  'checkpoint',
+  'resume',
   'step',
 ]
 
@@ -128,6 +141,7 @@ export function checkOptions(options: FitOptions): void {
       fail('there is no optimizer', 'Give one, such as optimizer: optim.adam({ learningRate: 1e-3 }).')
   } else if (typeof step !== 'function')
     fail('step is no function', 'Give a compiled one: compile((input, target) => error).')
+  checkCheckpointOptions(options)
 }
 
 const averageHint =

@@ -8,6 +8,7 @@
 import { ValueError } from '../base/errors.js'
 import { checkNames } from '../base/options.js'
 import type { Optimizer } from '../optim/optimizer.js'
+import type { Checkpointable, PartState } from './checkpoint-parts.js'
 import { modeOf, type ScoreTree, scoreAt } from './early-stopping.js'
 
 /** When the rate falls, and by how much. */
@@ -54,7 +55,7 @@ export const reduceOnPlateau = (options: ReduceOnPlateauOptions = {}): ReduceOnP
  * Lowers the learning rate where a score no longer improves; made by `reduceOnPlateau`.
  * torch.optim.lr_scheduler.ReduceLROnPlateau
  */
-export class ReduceOnPlateau {
+export class ReduceOnPlateau implements Checkpointable {
   readonly metric: string
   readonly #options: Required<Omit<ReduceOnPlateauOptions, 'metric' | 'mode'>>
   #mode: 'min' | 'max' | undefined
@@ -113,6 +114,21 @@ export class ReduceOnPlateau {
     this.#resting = cooldown
     this.#waited = 0
     return true
+  }
+
+  /** For checkpoints: what it has seen. The rates themselves belong to the optimizer. */
+  saveState(): PartState {
+    return { values: { best: this.#best, waited: this.#waited, resting: this.#resting } }
+  }
+
+  /** For checkpoints: gives what makes a state this object's own. */
+  loadState({ values }: PartState): () => void {
+    const { best, waited, resting } = values as { best: number | undefined; waited: number; resting: number }
+    return () => {
+      this.#best = best
+      this.#waited = waited
+      this.#resting = resting
+    }
   }
 
   #isBetter(value: number): boolean {

@@ -8,17 +8,19 @@ import { ShapeError, ValueError } from '../base/errors.js'
 import { isPlainOptions } from '../base/options.js'
 import { formatShape, type Shape, sameShape } from '../base/shape.js'
 import type { Dataset, Samples } from '../data/column.js'
-import { batchShape, convertedTensor, isScaled } from '../data/source.js'
+import { batchShape, converted, convertedTensor, isScaled, valueType } from '../data/source.js'
 import { topological } from '../graph/node.js'
-import { asMetric, type Metric, MetricTotal } from '../metrics/metric.js'
+import type { StoredTensor } from '../io/safetensors.js'
+import { asMetric, type Metric, MetricTotal, type Sums } from '../metrics/metric.js'
 import { backpropagate } from '../nn/backpropagate.js'
 import type { ParameterAverage } from '../optim/average.js'
 import type { Optimizer } from '../optim/optimizer.js'
 import { type Compiled, compile } from '../step.js'
 import type { RandomGenerator } from '../trace/random.js'
-import { Tensor } from '../trace/tensor.js'
+import { leaf, Tensor } from '../trace/tensor.js'
 import { Trace } from '../trace/trace.js'
 import { evaluateTensor, TensorValue } from '../trace/value.js'
+import type { PartState } from './checkpoint-parts.js'
 import type { Feed } from './feed.js'
 import type { Loss, Metrics, Net, Scores } from './types.js'
 
@@ -202,6 +204,28 @@ export class ScoreTotal {
     return loss
   }
 
+  /** For checkpoints in the middle of an epoch. */
+  saveState(): Required<PartState> {
+    const sums: { [metric: string]: unknown } = {}
+    const tensors = new Map<string, StoredTensor>()
+    for (const [name, total] of this.#totals) {
+      const { sums: own, outputs, targets } = total.saved
+      sums[name] = own
+      for (const [role, part] of Object.entries({ outputs, targets }))
+        if (part) tensors.set(`${role}.${name}`, { dtype: 'float64', ...part })
+    }
+    return { values: { loss: this.#loss, weight: this.#weight, sums }, tensors }
+  }
+
+  loadState({ values, tensors }: Required<PartState>): void {
+    const { loss, weight, sums } = values as { loss: number; weight: number; sums: { [metric: string]: Sums } }
+    this.#loss = loss
+    this.#weight = weight
+    const part = (path: string) => tensors.get(path) as { data: Float64Array<ArrayBuffer>; shape: Shape } | undefined
+    for (const [name, total] of this.#totals)
+      total.saved = { sums: sums[name], outputs: part(`outputs.${name}`), targets: part(`targets.${name}`) }
+  }
+
   /** The mean loss so far. */
   get loss(): number {
     return this.#loss / this.#weight
@@ -215,3 +239,25 @@ export class ScoreTotal {
 }
 
 const plain = (tensor: Tensor) => ({ data: evaluateTensor(tensor), shape: tensor.shape as Shape })
+
+/** Calls a step of the user's with what `batches` would give. */
+export function ownStep(
+  step: (input: Tensor, target: Tensor) => Tensor,
+  { input, target }: Dataset,
+): (batch: readonly Tensor[]) => BatchResult {
+  return (tensors) => {
+    const [x, y] = [[tensors[0], input, 'input'] as const, [tensors[1], target, 'target'] as const].map(
+      ([tensor, samples, role]) => {
+        const stored = evaluateTensor(tensor!)
+        const values = converted(stored, samples, role)
+        // What the step keeps must not change with the next batch.
+        return leaf(
+          values === stored ? (stored.slice() as typeof stored) : values,
+          tensor!.shape,
+          valueType(samples, role),
+        )
+      },
+    )
+    return { loss: step(x!, y!), sums: {} }
+  }
+}

@@ -6,27 +6,28 @@ import { ValueError } from '../base/errors.js'
 import { breath, CallSize } from '../base/pace.js'
 import { batchSizeOf, permutation } from '../data/batches.js'
 import { checkLabels, type Dataset, sampleCount, splitIndices, subset } from '../data/column.js'
-import { converted, datasetOf, valueType } from '../data/source.js'
+import { datasetOf, valueType } from '../data/source.js'
 import { memoryText } from '../explain.js'
 import { crossEntropy } from '../loss/cross-entropy.js'
 import type { Metric } from '../metrics/metric.js'
 import { initialize } from '../nn/module.js'
 import { exponentialMovingAverage, ParameterAverage } from '../optim/average.js'
 import { accumulate, Optimizer, type OptimizerSpec } from '../optim/optimizer.js'
-import { RandomGenerator } from '../trace/random.js'
+import { RandomGenerator, sharedGenerator } from '../trace/random.js'
 import { checkSeed, defaultSeed } from '../trace/seed.js'
-import { leaf, type Tensor } from '../trace/tensor.js'
-import { evaluateTensor } from '../trace/value.js'
-import { EarlyStopping } from './early-stopping.js'
+import type { Tensor } from '../trace/tensor.js'
+import type { CheckpointParts } from './checkpoint-parts.js'
+import { bestOf, EarlyStopping } from './early-stopping.js'
 import { Evaluator } from './evaluate.js'
 import { Feed, type Range } from './feed.js'
+import { FitCheckpoints, type Underway } from './fit-checkpoint.js'
 import type { FitOptions } from './options.js'
 import { ReduceOnPlateau } from './plateau.js'
-import { type BatchResult, metricsOf, outputShape, ScoreTotal, trainingProgram } from './program.js'
+import { type BatchResult, metricsOf, outputShape, ownStep, ScoreTotal, trainingProgram } from './program.js'
 import { type Progress, progressLine } from './progress.js'
 import type { RunControl } from './run.js'
-import type { Best, Epoch, History, Net, Scores } from './types.js'
-import { unknownNumber } from './unknown.js'
+import type { Epoch, History, Net, Scores } from './types.js'
+import { unknownLabel, unknownNumber } from './unknown.js'
 
 /** Makes steps on batches. */
 type Steps = (batches: readonly (readonly Tensor[])[]) => BatchResult[]
@@ -48,6 +49,8 @@ interface Prepared {
   readonly average: ParameterAverage | undefined
   /** Batches to an update. */
   readonly group: number
+  /** Dropout's and the like. */
+  readonly random: RandomGenerator
 }
 
 export class Session {
@@ -64,6 +67,11 @@ export class Session {
   #seconds: number | undefined
   #stopped: History['stopped'] = 'running'
   #restored = false
+  #checkpoints: FitCheckpoints | undefined
+  /** The epochs that were done before this run went on from a checkpoint, the time they took, and the start of the next. */
+  #earlier: readonly Epoch[] = []
+  #earlierSeconds = 0
+  #underway: Underway | undefined
 
   constructor(net: Net, options: FitOptions, control: RunControl) {
     const { earlyStopping, reduceOnPlateau: plateau, progress } = options
@@ -82,13 +90,14 @@ export class Session {
   }
 
   history<E>(epochs: readonly E[]): History<E> {
+    const all = [...this.#earlier, ...(epochs as readonly Epoch[])]
     return {
-      epochs: [...epochs],
-      best: this.#stopping?.best ?? bestOf(epochs as readonly Epoch[]),
+      epochs: all as readonly unknown[] as readonly E[],
+      best: this.#stopping?.best ?? bestOf(all),
       stopped: this.#stopped,
       restored: this.#restored,
       seed: this.#seed,
-      seconds: this.#seconds ?? (performance.now() - this.#start) / 1000,
+      seconds: this.#seconds ?? this.#time,
     }
   }
 
@@ -98,17 +107,26 @@ export class Session {
     try {
       prepared = this.#prepare()
       const evaluator = prepared.validation && new Evaluator(this.#net, this.#options.loss, this.#metrics)
+      if (this.#options.checkpoint !== undefined) await this.#openCheckpoints(prepared)
       this.#progress?.start?.({ epochs: this.#limit, batches: prepared.batches, memory: prepared.memory })
-      while (done.length < this.#limit) {
-        const epoch = await this.#epoch(done.length + 1, prepared, evaluator)
+      const count = () => this.#earlier.length + done.length
+      // A checkpoint may be of the end.
+      if (count() > 0 && prepared.stopping?.due) {
+        this.#stopped = 'earlyStopping'
+        return
+      }
+      while (count() < this.#limit) {
+        const epoch = await this.#epoch(count() + 1, prepared, evaluator, done)
         if (!epoch) return
         done.push(epoch)
         if (prepared.optimizer) this.#plateau?.update(epoch as object as Record<string, unknown>, prepared.optimizer)
         const stop = prepared.stopping?.update(epoch as object as Record<string, unknown>, this.#net)
+        this.#moved(done)
         this.#progress?.epoch?.(epoch)
         if (stop) this.#stopped = 'earlyStopping'
         yield epoch
         if (stop) return
+        await this.#checkpoints?.afterEpoch()
       }
       this.#stopped = 'finished'
     } catch (error) {
@@ -116,35 +134,95 @@ export class Session {
       throw error
     } finally {
       if (this.#stopped === 'running') this.#stopped = this.#options.signal?.aborted ? 'aborted' : 'left'
+      await this.#end(prepared, done)
+    }
+  }
+
+  /** Puts things in order, however the run has ended. */
+  async #end(prepared: Prepared | undefined, done: readonly Epoch[]): Promise<void> {
+    try {
+      if (this.#stopped !== 'failed') await this.#checkpoints?.save()
+    } catch (error) {
+      this.#stopped = 'failed'
+      throw error
+    } finally {
       this.#showAverage(prepared)
       if (prepared && prepared.group > 1) prepared.optimizer!.accumulate = prepared.group
       if (this.#stopping?.restoreBest && this.#stopping.best) this.#restored = this.#stopping.restore()
       prepared?.feed.release()
-      this.#seconds = (performance.now() - this.#start) / 1000
+      this.#seconds = this.#time
       this.#progress?.end?.(this.history(done))
     }
   }
 
+  /** Seconds so far, those before a resume among them. */
+  get #time(): number {
+    return this.#earlierSeconds + (performance.now() - this.#start) / 1000
+  }
+
+  async #openCheckpoints(prepared: Prepared): Promise<void> {
+    const { checkpoint, resume = false, shuffle = true } = this.#options
+    const { train, validation, optimizer, stopping, average, random, size, group } = prepared
+    const parts = {
+      net: this.#net,
+      optimizer,
+      average,
+      random,
+      earlyStopping: stopping,
+      reduceOnPlateau: this.#plateau,
+    }
+    const given = Object.fromEntries(Object.entries(parts).filter(([, part]) => part)) as CheckpointParts
+    const facts = { seed: this.#seed, batchSize: size, shuffle, group, train, validation }
+    const scored = validation && (this.#options.loss !== undefined || !this.#options.step)
+    const metric = stopping?.metric ?? (scored ? 'validation.loss' : 'train.loss')
+    const opened = await FitCheckpoints.open(checkpoint!, resume, given, facts, metric, (path) => {
+      const name = path.split('.')[1]!
+      return name === 'loss' ? 'lower' : this.#metrics.get(name)?.better
+    })
+    const position = resume ? await opened.resume() : undefined
+    this.#checkpoints = opened
+    if (!position) return
+    this.#earlier = position.epochs
+    this.#earlierSeconds = position.seconds
+    this.#underway = position.under
+  }
+
+  /** Tells the checkpoints where the run stands. */
+  #moved(done: readonly Epoch[], under?: Underway): void {
+    this.#checkpoints?.moved({ epochs: [...this.#earlier, ...done], under, seconds: this.#time })
+  }
+
   /** One epoch; undefined where it was given up. */
-  async #epoch(number: number, prepared: Prepared, evaluator: Evaluator | undefined): Promise<Epoch | undefined> {
+  async #epoch(
+    number: number,
+    prepared: Prepared,
+    evaluator: Evaluator | undefined,
+    done: readonly Epoch[],
+  ): Promise<Epoch | undefined> {
     const { train, validation, optimizer, feed, steps, calls, size, batches, average, group } = prepared
-    const start = performance.now()
+    // A checkpoint may be of the middle of an epoch.
+    const underway = this.#underway
+    this.#underway = undefined
+    const start = performance.now() - 1000 * (underway?.seconds ?? 0)
     if (average?.active) average.swap()
     // The last group of batches of an epoch may be smaller than the others.
     const last = batches - (batches % group)
-    if (group > 1) optimizer!.accumulate = group
+    if (group > 1) optimizer!.accumulate = (underway?.batch ?? 0) > last ? batches - last : group
     const count = sampleCount(train)
     const shuffle = (this.#options.shuffle ?? true) && batches > 1
     const order = shuffle ? permutation(count, this.#seed, number) : undefined
     const total = new ScoreTotal(this.#metrics)
-    for (let batch = 0; batch < batches; ) {
+    if (underway) total.loadState(underway.total())
+    const before = (number - 1) * batches
+    for (let batch = underway?.batch ?? 0; batch < batches; ) {
       if (breath.due) {
         this.#progress?.batch?.({ epoch: number, epochs: this.#limit, batch, batches, loss: total.loss })
         await breath.take()
       }
       if (this.#ended) return undefined
       if (group > 1 && batch === last) optimizer!.accumulate = batches - last
-      const made = Math.min(calls?.steps ?? 1, (batch < last ? last : batches) - batch)
+      const left = this.#checkpoints?.stepsLeft(before + batch) ?? batches
+      const made = Math.min(calls?.steps ?? 1, (batch < last ? last : batches) - batch, left)
       const ranges = Array.from({ length: made }, (_, i): Range => {
         return [(batch + i) * size, Math.min(count, (batch + i + 1) * size)]
       })
@@ -155,6 +233,10 @@ export class Session {
         if (!Number.isFinite(loss)) this.#notFinite(loss, number, batch + i, prepared, (i) => (order ? order[i]! : i))
       }
       batch += made
+      if (this.#checkpoints) {
+        this.#moved(done, { batch, seconds: (performance.now() - start) / 1000, total: () => total.saveState() })
+        await this.#checkpoints.afterSteps(before + batch)
+      }
     }
     const scores = total.scores(true)
     const learningRate = optimizer?.learningRate
@@ -207,14 +289,14 @@ export class Session {
     const average =
       averaged instanceof ParameterAverage ? averaged : averaged && exponentialMovingAverage(net, averaged)
     const group = own ? 1 : optimizer!.accumulate
-    const common = { train, validation, optimizer, size, batches, stopping: this.#stopping, average, group }
+    const random = own ? sharedGenerator() : new RandomGenerator(this.#seed)
+    const common = { train, validation, optimizer, size, batches, stopping: this.#stopping, average, group, random }
     if (own) {
       const step = ownStep(own, train)
       const steps: Steps = (list) => list.map(step)
       return { ...common, feed: new Feed(train, false), memory: undefined, steps, calls: undefined }
     }
     const feed = new Feed(train)
-    const random = new RandomGenerator(this.#seed)
     const program = trainingProgram(net, train, feed, loss!, optimizer!, this.#metrics, random, average)
     // Both programs are made before the first step: the last, smaller batch must not be a surprise.
     const rest = count - (batches - 1) * size
@@ -267,58 +349,4 @@ export class Session {
         `Lower the learning rate${rate}, standardise the inputs, or clip gradients: optim.chain(optim.clipByGlobalNorm(1), optim.adam(...)).`,
     })
   }
-}
-
-/** Calls a step of the user's with what `batches` would give. */
-function ownStep(
-  step: (input: Tensor, target: Tensor) => Tensor,
-  { input, target }: Dataset,
-): (batch: readonly Tensor[]) => BatchResult {
-  return (tensors) => {
-    const [x, y] = [[tensors[0], input, 'input'] as const, [tensors[1], target, 'target'] as const].map(
-      ([tensor, samples, role]) => {
-        const stored = evaluateTensor(tensor!)
-        const values = converted(stored, samples, role)
-        // What the step keeps must not change with the next batch.
-        return leaf(
-          values === stored ? (stored.slice() as typeof stored) : values,
-          tensor!.shape,
-          valueType(samples, role),
-        )
-      },
-    )
-    return { loss: step(x!, y!), sums: {} }
-  }
-}
-
-/** Says which label is none of the network's classes, if there is one in a batch. */
-function unknownLabel(
-  net: Net,
-  train: Dataset,
-  from: number,
-  to: number,
-  rowOf: (i: number) => number,
-): string | undefined {
-  const { data, shape } = train.target
-  if (shape.length !== 1 || valueType(train.target, 'target') !== 'int32') return undefined
-  const output = outputShape('fit', net, train.input, 1, 'train')
-  const classes = output[output.length - 1]!
-  if (output.length < 2 || classes < 2) return undefined
-  for (let i = from; i < to; i++) {
-    const label = data[rowOf(i)]!
-    if (label < 0 || label >= classes)
-      return `The label in row ${rowOf(i)} is ${label}, the network has classes 0..${classes - 1}.`
-  }
-  return undefined
-}
-
-/** Without early stopping: by the validation loss, or the training loss. */
-function bestOf(epochs: readonly Epoch[]): Best | undefined {
-  let best: Best | undefined
-  for (const { epoch, train, validation } of epochs) {
-    const metric = validation?.loss === undefined ? 'train.loss' : 'validation.loss'
-    const value = validation?.loss ?? train.loss
-    if (!best || value < best.value) best = { epoch, metric, value }
-  }
-  return best
 }

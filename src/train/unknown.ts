@@ -5,8 +5,9 @@
  * unknownNumber(net, train, [17, 4, 9]) → "Row 4 of the inputs has the number 65, the embedding '0' has rows for 0..64."
  */
 import { type Dataset, sampleCount } from '../data/column.js'
-import { isScaled } from '../data/source.js'
+import { isScaled, valueType } from '../data/source.js'
 import { type Module, modulesOf } from '../nn/module.js'
+import { outputShape } from './program.js'
 import type { Net } from './types.js'
 
 /** The first number that is beyond the largest embedding of the network, if there is one. Inputs of fractions have none. */
@@ -22,5 +23,26 @@ export function unknownNumber(net: Net, train: Dataset, rows: Iterable<number>):
     for (let i = row * width; i < (row + 1) * width; i++)
       if (data[i]! < 0 || data[i]! >= largest.count)
         return `Row ${row} of the inputs has the number ${data[i]}, the embedding${largest.path && ` '${largest.path}'`} has rows for 0..${largest.count - 1}.`
+  return undefined
+}
+
+/** Says which label is none of the network's classes, if there is one in a batch. */
+export function unknownLabel(
+  net: Net,
+  train: Dataset,
+  from: number,
+  to: number,
+  rowOf: (i: number) => number,
+): string | undefined {
+  const { data, shape } = train.target
+  if (shape.length !== 1 || valueType(train.target, 'target') !== 'int32') return undefined
+  const output = outputShape('fit', net, train.input, 1, 'train')
+  const classes = output[output.length - 1]!
+  if (output.length < 2 || classes < 2) return undefined
+  for (let i = from; i < to; i++) {
+    const label = data[rowOf(i)]!
+    if (label < 0 || label >= classes)
+      return `The label in row ${rowOf(i)} is ${label}, the network has classes 0..${classes - 1}.`
+  }
   return undefined
 }
