@@ -35,9 +35,11 @@ export { type Row, type Table, tableFromRows } from './data/table.js'
 export { readTable } from './data/table-file.js'
 export type { Explanation, KernelExplanation, PeakExplanation } from './explain.js'
 export * from './io/chart.js'
+export type { Score } from './io/checkpoint-folder.js'
 export { type LoadOptions, load, type Saved, type SaveOptions, save } from './io/model.js'
 export { exportOnnx, type OnnxExportOptions, type OnnxInput } from './io/onnx/export.js'
 export { importOnnx, type OnnxImportOptions, type OnnxModule, type OnnxValue } from './io/onnx/import.js'
+export type { StoredTensor } from './io/safetensors.js'
 /** Losses: functions of (output, target) that give the error of a batch. */
 export * as loss from './loss/index.js'
 /** Scores over whole data sets, for `fit`, `evaluate` and loops of one’s own. */
@@ -102,7 +104,14 @@ export type { Initializer } from './trace/variable.js'
 export { Variable, variable } from './trace/variable.js'
 export { type Mapped, vmap } from './trace/vmap.js'
 export { type Checkpoints, type CheckpointsOptions, checkpoints, loadCheckpoint } from './train/checkpoint.js'
-export type { Checkpointable, CheckpointPart, CheckpointParts, PartState } from './train/checkpoint-parts.js'
+export type {
+  Checkpointable,
+  CheckpointPart,
+  CheckpointParts,
+  PartState,
+  VariablesOf,
+  WithState,
+} from './train/checkpoint-parts.js'
 export { EarlyStopping, type EarlyStoppingOptions, earlyStopping, type ScoreTree } from './train/early-stopping.js'
 export { type EvaluateOptions, evaluate } from './train/evaluate.js'
 export {

@@ -23,6 +23,7 @@ import {
 } from './checkpoint-file.js'
 import { readBytes } from './files.js'
 
+/** What makes one checkpoint better than another. */
 export interface Score {
   readonly metric: string
   readonly value: number

@@ -13,6 +13,7 @@
 import { byteSize, type DType, type TypedArray, viewOf } from '../base/dtype.js'
 import { FileError, ValueError } from '../base/errors.js'
 
+/** A tensor in a file or a checkpoint. */
 export interface StoredTensor {
   readonly dtype: DType
   readonly shape: readonly number[]

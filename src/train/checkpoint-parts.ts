@@ -31,10 +31,11 @@ export interface Checkpointable {
 }
 
 /** Optimizers, averages and random generators have their variables in `state`. */
-interface WithState {
+export interface WithState {
   readonly state: ReadonlyMap<string, Variable> | Variable
 }
 
+/** One part of what a checkpoint holds. */
 export type CheckpointPart = ModuleParts | Variable | ReadonlyMap<string, Variable> | WithState | Checkpointable
 /** What a checkpoint holds, by names of one's own without a dot. */
 export interface CheckpointParts {

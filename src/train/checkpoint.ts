@@ -14,6 +14,7 @@ import { note } from '../runtime/note.js'
 import { numericsMode } from '../settings.js'
 import { type CheckpointParts, checkParts, loadedParts, type SavedParts, savedParts } from './checkpoint-parts.js'
 
+/** Which checkpoints stay in a folder. */
 export interface CheckpointsOptions {
   /** How many of the newest stay; 3 by default. One alone has nothing to fall back on. */
   readonly keep?: number
@@ -54,6 +55,7 @@ export async function checkpoints(
   return new Checkpoints(await CheckpointFolder.open(folder, { keep, keepBest }), parts)
 }
 
+/** The checkpoints of a loop of one's own; made by `checkpoints`. */
 export class Checkpoints {
   readonly #folder: CheckpointFolder
   readonly #parts: CheckpointParts

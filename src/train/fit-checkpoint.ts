@@ -15,6 +15,7 @@ import { type Checkpointable, type CheckpointParts, checkParts, type PartState }
 import { modeOf, scoreAt } from './early-stopping.js'
 import type { Epoch } from './types.js'
 
+/** Where checkpoints of a run go, how often, and which stay. */
 export interface FitCheckpointOptions {
   /** Where; made if need be. Without `resume` it must hold no checkpoints yet. */
   readonly folder: string
