@@ -14,7 +14,6 @@ const pages = [
   'optimizers.md',
   'images.md',
   'transformers.md',
-  'losses.md',
   'sequences.md',
   'losses.md',
   'files.md',
