@@ -9,10 +9,13 @@ import { run as descent } from '../../examples/descent.js'
 import { run as finetune } from '../../examples/finetune.js'
 import { run as freeze } from '../../examples/freeze.js'
 import { run as gan } from '../../examples/gan.js'
+import { run as gpt } from '../../examples/gpt.js'
 import { run as learningRate } from '../../examples/learning-rate.js'
+import { run as names } from '../../examples/names.js'
 import { run as optimizers } from '../../examples/optimizers.js'
 import { run as overfitting } from '../../examples/overfitting.js'
 import { run as spam } from '../../examples/spam.js'
+import { run as sunspots } from '../../examples/sunspots.js'
 import { run as vanishingGradient } from '../../examples/vanishing-gradient.js'
 
 describe.each([1, 2, 3])('seed %i', (seed) => {
@@ -127,4 +130,33 @@ describe.each([1, 2, 3])('seed %i', (seed) => {
     expect(trainedFurther).toBeGreaterThan(asItCame + 0.15)
     expect(trainedFurther).toBeGreaterThan(fromNothing)
   })
+
+  it('names: memory says more of the next letter than the letter before it, and makes up names like these', async () => {
+    const { error, makeUp } = await names({ seed, quick: true })
+    // 3.3 without knowing anything, 2.45 by a table of pairs.
+    expect(error).toBeLessThan(2.2)
+    const made = await makeUp(100)
+    expect(made.filter((name) => /^[a-z]{2,12}$/.test(name)).length).toBeGreaterThan(80)
+    expect(made.filter((name) => /[aeiouy]/.test(name)).length).toBeGreaterThan(90)
+  })
+
+  it('sunspots: what was long ago helps to foretell the next year, as much as nine years help a regression', async () => {
+    const { errors } = await sunspots({ seed })
+    expect(errors.network).toBeLessThan(0.75 * errors.sameAsBefore)
+    expect(errors.network).toBeLessThan(1.25 * errors.regression)
+    // The two it is compared with are the same for every seed.
+    expect(errors.sameAsBefore).toBeCloseTo(32.9, 1)
+    expect(errors.regression).toBeCloseTo(19.1, 1)
+  })
+})
+
+it('gpt: after 300 steps a small one knows more of the next character than how often each occurs', async () => {
+  const { validation, write } = await gpt({ seed: 1337, steps: 300, size: 48, layers: 2, quick: true })
+  // ln 65 = 4.17 without knowing anything, 3.3 by how often each character occurs.
+  expect(validation).toBeLessThan(2.8)
+  const text = await write(200)
+  expect(text).toHaveLength(200)
+  const words = text.split(/\s+/)
+  expect(words.length).toBeGreaterThan(15)
+  expect(words.length).toBeLessThan(80)
 })
