@@ -85,6 +85,13 @@ export function blameArguments(
       cause: origin,
     })
   }
+  // A recurrent layer's result, say, given on as it is.
+  const list = given.findIndex((value) => Array.isArray(value) && value.some(isTensor))
+  if (list >= 0 && origin instanceof TypeError)
+    return new ArgumentError(operation, `argument ${list + 1} is a list, where one tensor may be meant (${said})`, {
+      hint: 'Recurrent layers give [outputs, state]: take the first.',
+      cause: origin,
+    })
   return error
 }
 

@@ -54,6 +54,11 @@ const any = (value: unknown): any => value
 
 const wrong: readonly (readonly [string, () => unknown, RegExp])[] = [
   // operations
+  [
+    'a layer, the result of a recurrent one',
+    () => nn.linear(2, 2)(any(nn.gru(2, 2)(any(zeros([1, 3, 2]))))),
+    /^linear: argument 1 is a list, where one tensor may be meant .*take the first\.$/,
+  ],
   ['gather', () => gather(any([[1, 2]]), any(x)), /^gather: x is an array, not a tensor. Make one: tensor\(x\)\.$/],
   ['gather', () => gather(any(x), any([0, 1])), /^gather: numbers is an array, not a tensor/],
   ['where', () => where(any(true), x, x), /^where: mask is true, not a tensor. .*dtype: 'bool'/],
