@@ -7,8 +7,8 @@ import type { ReduceKind } from '../graph/op.js'
 import { type Affine, addAffine, affine, type Value, type Variable } from '../kernel/loop.js'
 import { accumulate, accumulator, kindOf, segmentOf } from './accumulate.js'
 import { type Collapsed, collapse } from './collapse.js'
-import type { CopyGroup, LoopGroup } from './fuse.js'
-import { accesses, isChain } from './fuse.js'
+import type { CopyGroup } from './fuse.js'
+import { accesses, isChain, type LoopGroup } from './fuse-loops.js'
 import {
   KernelScope,
   type Known,
