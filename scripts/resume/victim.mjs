@@ -12,13 +12,14 @@ watchCalls(() => {
   if (++calls === killAt) process.kill(process.pid, 'SIGKILL')
 }, 4000)
 
-// Two spirals: numbers without a generator, so that the data are the same in every process.
+// Two clouds: numbers without a generator, so that the data are the same in every process.
 const points = (count, shift) => {
   const input = new Float32Array(2 * count)
   const target = new Int32Array(count)
   for (let i = 0; i < count; i++) {
     const t = (i + shift) / 40
-    target[i] = i % 2
+    // Every fifth label or so is wrong, so that early stopping has something to do.
+    target[i] = ((i * 53) % 11 < 2 ? i + 1 : i) % 2
     input[2 * i] = Math.fround(Math.sqrt(t) * (i % 2 ? 1 : -1) * ((i % 7) / 7 + 0.5))
     input[2 * i + 1] = Math.fround(((i * 37) % 101) / 101 - (i % 2) * 0.3)
   }
@@ -30,9 +31,9 @@ const history = await fit(net, {
   validation: points(300, 0.5),
   loss: loss.crossEntropy,
   metrics: { accuracy: metrics.accuracy },
-  optimizer: optim.momentum({ learningRate: optim.schedules.cosine({ learningRate: 0.3, steps: 2400 }) }),
-  earlyStopping: { patience: 6 },
-  epochs: 25,
+  optimizer: optim.momentum({ learningRate: optim.schedules.cosine({ learningRate: 0.05, steps: 3800 }) }),
+  earlyStopping: { patience: 6, minimumChange: 0.001 },
+  epochs: 40,
   batchSize: 16,
   seed: 7,
   checkpoint: folder && { folder, every: { steps: 40 }, keep: 2 },
