@@ -16,7 +16,7 @@ const pages = [
   'transformers.md',
   'sequences.md',
   'losses.md',
-  'files.md',
+  'files.md', 'checkpoints.md',
 ]
 const docs = fileURLToPath(new URL('../../docs/', import.meta.url))
 const before = process.cwd()
