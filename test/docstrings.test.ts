@@ -1,5 +1,5 @@
 /**
- * @file Every public name has a docstring: what src/index.ts exports, what its namespaces do, and the methods of its classes.
+ * @file Every public name has a docstring: what src/index.ts exports, what its namespaces do, and the methods of its classes and interfaces.
  * Read from the source as text, since TypeScript 7 has no API for it; `npm run docs:api` looks deeper, and at the types named.
  */
 import { readFileSync } from 'node:fs'
@@ -50,7 +50,7 @@ function hasDocstring(before: string): boolean {
   return text.endsWith('*/') && !text.slice(text.lastIndexOf('/**')).includes('@file')
 }
 
-/** What is declared without a docstring: the name itself, or methods of a class. */
+/** What is declared without a docstring: the name itself, or methods of a class or an interface. */
 function undocumented({ path, name, file }: Public): string[] {
   const text = textOf(file)
   const declaration = new RegExp(
@@ -59,10 +59,11 @@ function undocumented({ path, name, file }: Public): string[] {
   )
   const { 1: kind, index } = declaration.exec(text)!
   const bare = hasDocstring(text.slice(0, index)) ? [] : [path]
-  if (kind !== 'class') return bare
-  const body = text.slice(index, text.indexOf('\n}\n', index))
+  if (kind !== 'class' && kind !== 'interface') return bare
+  // To the brace at the beginning of a line, or to {}.
+  const body = text.slice(index, index + text.slice(index).search(/^\}|\{\}$/m))
   const seen = new Set<string>()
-  for (const { 1: method, index: at } of body.matchAll(/^ {2}(?:static |async |\*|get )*(\w+)(?:<.*)?\(/gm)) {
+  for (const { 1: method, index: at } of body.matchAll(/^ {2}(?:static |async |\*|get )*(\w+)\??(?:<.*)?\(/gm)) {
     if (method === 'constructor' || seen.has(method!)) continue
     seen.add(method!)
     if (!hasDocstring(body.slice(0, at))) bare.push(`${path}.${method}`)

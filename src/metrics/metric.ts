@@ -77,7 +77,8 @@ export const mean = ({ sum, count: n }: Sums): number => sum![0]! / n![0]!
 /** Σ x in float64. */
 export const total = (x: Tensor): Tensor => x.cast('float64').sum()
 
-interface SavedSamples extends Collected {
+/** Samples as a checkpoint keeps them. */
+export interface SavedSamples extends Collected {
   readonly data: Float64Array<ArrayBuffer>
 }
 

@@ -25,6 +25,7 @@ export type VariablesOf = (tensors: ReadonlyMap<string, StoredTensor>) => Readon
 
 /** An object that a checkpoint can hold: it says what it is now, and becomes what it was. */
 export interface Checkpointable {
+  /** What it is now. */
   saveState(): PartState
   /** Checks a state (`tensors` is always there) and changes nothing; the function that it gives makes the change. */
   loadState(state: Required<PartState>, variables: VariablesOf): () => void

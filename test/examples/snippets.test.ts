@@ -1,13 +1,14 @@
 /**
- * @file The code on pages of docs/ runs. The first block of a page has the imports and what all others use; each other block
+ * @file The code on pages of docs/ runs, and is right to tsc. The first block of a page has the imports and what all others use; each other block
  * is run after it, by itself, in a folder of its own.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { transformSync } from '@swc/core'
 import * as gradus from 'gradus'
-import { afterAll, beforeAll, describe, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 
 const pages = [
   'operations.md',
@@ -43,10 +44,39 @@ function runnable(code: string): (library: object) => Promise<void> {
   return new Function(plain.replace('export default', 'return'))() as (library: object) => Promise<void>
 }
 
+const blocksOf = (page: string) =>
+  [...readFileSync(`${docs}${page}`, 'utf8').matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code]) => code!)
+
 describe.each(pages)('%s', (page) => {
-  const text = readFileSync(`${docs}${page}`, 'utf8')
-  const [first, ...blocks] = [...text.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code]) => code!)
+  const [first, ...blocks] = blocksOf(page)
   test.each(blocks.map((code, i) => [i + 2, code] as const))('block %i', async (_, code) => {
     await runnable(`${first}\n{\n${code}\n}`)(gradus)
   })
+})
+
+test('tsc accepts all of them, against the declarations that users get', () => {
+  const root = fileURLToPath(new URL('../../', import.meta.url))
+  // In the package's own folders 'gradus' is what `npm run build` has made.
+  mkdirSync(`${root}examples/dist`, { recursive: true })
+  const place = mkdtempSync(`${root}examples/dist/snippets-`)
+  try {
+    for (const page of pages) {
+      const [first, ...blocks] = blocksOf(page)
+      const [, imports, common] = /^(import .*\n)([\s\S]*)$/.exec(first!)!
+      for (const [i, code] of blocks.entries())
+        writeFileSync(
+          `${place}/${page.replace('.md', '')}-${i + 2}.ts`,
+          `${imports}export async function run() {\n${common}\n{\n${code}\n}\n}\n`,
+        )
+    }
+    writeFileSync(
+      `${place}/tsconfig.json`,
+      JSON.stringify({ extends: '../../../tsconfig.base.json', compilerOptions: { noEmit: true }, include: ['*.ts'] }),
+    )
+    const tsc = `${root}node_modules/typescript/bin/tsc`
+    const { stdout, stderr } = spawnSync(process.execPath, [tsc, '-p', place], { cwd: place, encoding: 'utf8' })
+    expect(stdout + stderr).toBe('')
+  } finally {
+    rmSync(place, { recursive: true })
+  }
 })
