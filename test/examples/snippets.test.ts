@@ -17,7 +17,8 @@ const pages = [
   'transformers.md',
   'sequences.md',
   'losses.md',
-  'files.md', 'checkpoints.md',
+  'files.md',
+  'checkpoints.md',
 ]
 const docs = fileURLToPath(new URL('../../docs/', import.meta.url))
 const before = process.cwd()
