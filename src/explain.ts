@@ -11,6 +11,7 @@ import { type MachinePeak, machinePeak } from './runtime/peak.js'
 
 /** What one kernel does and costs. */
 export interface KernelExplanation extends Partial<KernelTime> {
+  /** What it computes: the operations in it. */
   readonly name: string
   /** How often it runs in each step, where it stands in a loop (scan); all other numbers are of all these times. */
   readonly times?: number
@@ -48,11 +49,17 @@ export interface PeakExplanation {
 
 /** What a program does and costs; printed, it is a table. */
 export interface Explanation {
+  /** What runs it: `wasm`, `native` or `interpreter`. */
   readonly engine: string
+  /** How many threads share it. */
   readonly threads: number
+  /** Whether multiply-adds round once (`fused`) or twice (`portable`). */
   readonly numerics: string
+  /** In the order in which they run. */
   readonly kernels: readonly KernelExplanation[]
+  /** Floating-point operations of all kernels. */
   readonly flops: number
+  /** Bytes that all kernels read and write. */
   readonly bytes: number
   /** Time of all kernels, where it was asked for. */
   readonly seconds?: number

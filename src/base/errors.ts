@@ -11,6 +11,7 @@ export interface ErrorDetails {
   readonly place?: string
   /** The cure, a full sentence. */
   readonly hint?: string
+  /** The error that led to this one. */
   readonly cause?: unknown
 }
 
@@ -27,6 +28,7 @@ export function setErrorPlace(place: () => string | undefined): void {
  */
 export class GradusError extends Error {
   override name = 'GradusError'
+  /** What was called: `matmul`, `nn.linear`. */
   readonly operation: string
   /** The message without the operation's name. */
   readonly sentence: string

@@ -12,7 +12,9 @@ import { RandomStream } from '../numerics/random.js'
 
 /** An array of samples in row-major order; the first axis counts them. */
 export interface Samples {
+  /** All numbers, sample by sample. */
   readonly data: Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array
+  /** The first size is the number of samples. */
   readonly shape: readonly number[]
   /** value = data · scale + offset, applied when a batch is made float32; default 1 and 0. */
   readonly scale?: number
@@ -21,6 +23,7 @@ export interface Samples {
 
 /** Samples and what is to be said of each: what `fit` learns from. */
 export interface Dataset {
+  /** What the network gets. */
   readonly input: Samples
   /** Class labels (integers, [N]) or values. */
   readonly target: Samples
@@ -28,6 +31,7 @@ export interface Dataset {
   readonly classes?: readonly string[]
   /** Names of the input columns. */
   readonly features?: readonly string[]
+  /** How much each sample counts in the loss, [N]. */
   readonly sampleWeight?: Samples
 }
 
@@ -40,6 +44,7 @@ export interface SplitFractions {
 
 /** How `splitDataset` draws. */
 export interface SplitOptions {
+  /** The same seed draws the same split. */
   readonly seed: number
   /** Keep the shares of the classes equal in all parts; needs integer labels of shape [N]. */
   readonly stratify?: boolean

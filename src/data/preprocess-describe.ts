@@ -38,13 +38,16 @@ export interface ColumnDescription {
 
 /** What is known of a table before any number is fitted: task, classes, kinds of columns. */
 export interface Description {
+  /** The name of the target’s column. */
   readonly target: string
   readonly task: Task
   /** The classes in order: numbers ascending, else by code unit. Empty for a regression. */
   readonly classes: readonly string[]
+  /** All columns, in the order of the table. */
   readonly columns: readonly ColumnDescription[]
   /** The rows whose target is known. */
   readonly rows: Uint32Array
+  /** Texts that mean ‘missing’, beside the usual ones. */
   readonly missing: readonly string[]
   readonly notes: readonly string[]
 }

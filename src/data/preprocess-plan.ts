@@ -50,7 +50,9 @@ export type TargetColumn =
 export interface Preprocessing {
   readonly format: 'gradus-preprocessing'
   readonly version: 1
+  /** How each column that is used becomes inputs, in order. */
   readonly inputs: readonly InputColumn[]
+  /** How the target becomes a number. */
   readonly target: TargetColumn
   /** Columns of the table that are not used, with the reason. */
   readonly ignored: readonly { readonly name: string; readonly reason: string }[]

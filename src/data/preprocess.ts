@@ -21,6 +21,7 @@ export { decodeTarget, encodeTarget, rowsWithTarget, transform, transformRow } f
 
 /** How `prepareTable` describes and splits a table. */
 export interface PrepareOptions extends DescribeOptions {
+  /** Draws the split. */
   readonly seed: number
   /** Default 60 % training, 20 % validation, 20 % test; with a separate test table 80 % and 20 %. */
   readonly fractions?: SplitFractions
@@ -32,7 +33,9 @@ export interface PrepareOptions extends DescribeOptions {
 
 /** A table as numbers, in parts, with what was decided on the way. */
 export interface Prepared extends Split<Dataset> {
+  /** What was found out about the columns. */
   readonly description: Description
+  /** What makes numbers of later rows. */
   readonly preprocessing: Preprocessing
   /** Which rows of the table (from 0) each part holds, in order; `test` refers to the separate table, if there is one. */
   readonly rows: Split<Uint32Array>

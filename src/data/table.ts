@@ -10,6 +10,7 @@ import { ArgumentError, nearest, ValueError } from '../base/errors.js'
 
 /** A table as it was read: texts by column. */
 export interface Table {
+  /** Names of the columns. */
   readonly names: readonly string[]
   /** Raw text, blanks around it removed: columns[c][r]. */
   readonly columns: readonly (readonly string[])[]

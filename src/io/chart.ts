@@ -17,9 +17,11 @@ export type Point = readonly [x: number, y: number]
 
 /** One line of a chart, with its name in the legend. */
 export interface Series {
+  /** Its name in the legend. */
   readonly name: string
   /** Points with a NaN or infinite coordinate (or not above 0 on a logarithmic axis) leave a gap. */
   readonly points: readonly Point[]
+  /** A dashed line; false by default. */
   readonly dashed?: boolean
   /** Which colour of the palette, from 0; by default the series' place. Equal numbers make pairs. */
   readonly color?: number
@@ -27,11 +29,17 @@ export interface Series {
 
 /** What `lineChart` draws: title, labels, lines. */
 export interface LineChartOptions {
+  /** Above the chart. */
   readonly title: string
+  /** Beneath the axis. */
   readonly xLabel: string
+  /** Beside the axis. */
   readonly yLabel: string
+  /** The lines. */
   readonly series: readonly Series[]
+  /** A logarithmic axis; false by default. */
   readonly logX?: boolean
+  /** A logarithmic axis; false by default. */
   readonly logY?: boolean
   /** Vertical lines with a label, such as the best epoch. */
   readonly marks?: readonly { readonly x: number; readonly label: string }[]
@@ -42,7 +50,9 @@ export interface LineChartOptions {
 
 /** What `barChart` draws: one horizontal bar a value. */
 export interface BarChartOptions {
+  /** Above the chart. */
   readonly title: string
+  /** Beneath the axis. */
   readonly xLabel?: string
   /** From top to bottom; `error` draws ± error. */
   readonly bars: readonly { readonly name: string; readonly value: number; readonly error?: number }[]

@@ -17,6 +17,7 @@ export type MetricValue = number | readonly (readonly number[])[]
 export type Sums = { readonly [name: string]: Float64Array }
 
 interface MetricBase {
+  /** For messages. */
   readonly name: string
   /** Which way is good; early stopping looks at it. Undefined for what is no single number. */
   readonly better: 'higher' | 'lower' | undefined
@@ -35,7 +36,9 @@ export interface SummingMetric<V extends MetricValue = number> extends MetricBas
 
 /** The outputs or targets of all samples. */
 export interface Collected {
+  /** All numbers, sample by sample. */
   readonly data: Float64Array
+  /** The first size is the number of samples. */
   readonly shape: Shape
 }
 

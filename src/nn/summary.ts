@@ -28,7 +28,9 @@ import {
 export interface SummaryRow {
   /** Key path of the layer; empty for the network itself, where it has parameters or work of its own. */
   readonly path: string
+  /** What it is, as it was written: `linear(784, 128)`. */
   readonly layer: string
+  /** What it gives. */
   readonly outputShape: Shape
   /** Trainable numbers of the layer, counted at its first use. */
   readonly parameters: number
@@ -38,8 +40,11 @@ export interface SummaryRow {
 
 /** The layers of a network with the shapes, parameters and operations of each; printed, it is a table. */
 export interface Summary {
+  /** The layers, in the order in which they are called. */
   readonly rows: readonly SummaryRow[]
+  /** Trainable numbers of the network. */
   readonly parameters: number
+  /** Operations of one forward pass. */
   readonly flops: number
   /** The table, columns aligned. */
   toString(): string

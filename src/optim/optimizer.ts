@@ -19,6 +19,7 @@ import { applyUpdate, compose, type Rule, type Transform } from './transform.js'
 
 /** An optimizer before it knows its parameters: what `fit` takes. */
 export interface OptimizerSpec {
+  /** What it is composed of. */
   readonly transform: Transform
   /** For a whole model, some of its parameters (`parameters(net, /^head\./)`), or a list of variables. */
   init(source: ParameterSource): Optimizer
@@ -78,6 +79,7 @@ export function accumulate(calls: number, spec: OptimizerSpec): OptimizerSpec {
 
 /** Parameters that share a learning rate. */
 export interface OptimizerGroup {
+  /** By name. */
   readonly parameters: ReadonlyMap<string, Variable>
   /** The rate of the next step. Setting it acts at the next step without a recompile, and ends a schedule. */
   learningRate: number

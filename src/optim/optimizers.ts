@@ -40,6 +40,7 @@ export type WeightDecay = number | { readonly rate: number; readonly where: Wher
 export interface OptimizerOptions {
   /** η: a number, or a schedule. */
   readonly learningRate: LearningRate
+  /** λ; 0 unless said otherwise. `{ rate, where }` decays only the parameters that `where` chooses. */
   readonly weightDecay?: WeightDecay
 }
 

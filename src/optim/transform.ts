@@ -13,6 +13,7 @@ import type { LearningRate } from './schedules.js'
 
 /** A parameter as an update rule sees it. */
 export interface Parameter {
+  /** Its key path: `0.weight`. */
   readonly name: string
   readonly variable: Variable
   /** Its value before this step's update. */
@@ -31,6 +32,7 @@ export interface Update {
 
 /** What a rule may look at besides the updates. */
 export interface StepContext {
+  /** All that the optimizer trains, in the order of the updates. */
   readonly parameters: readonly Parameter[]
   /** 1 in the first step. */
   readonly step: Scalar
@@ -50,7 +52,9 @@ export interface Rule {
 
 /** Some parameters and the rate they share. */
 export interface RatedGroup {
+  /** By name. */
   readonly parameters: ReadonlyMap<string, Variable>
+  /** Their rate. */
   readonly rate: Rate
 }
 
@@ -59,6 +63,7 @@ export type Where = (name: string, parameter: Variable) => boolean
 
 /** What optimizers are composed of: data, and a rule once it knows the parameters. */
 export interface Transform {
+  /** For messages. */
   readonly name: string
   /** Set where a learning rate is among the transforms: the optimizer that runs them holds it. */
   readonly learningRate?: LearningRate

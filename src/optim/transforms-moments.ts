@@ -13,6 +13,7 @@ import { type AdamScaleOptions, atLeast, fraction } from './transforms.js'
 export interface AdadeltaScaleOptions {
   /** ρ, how much of the means of squares stays. */
   readonly decay?: number
+  /** ε, added to both means of squares; 1e-6 by default. */
   readonly epsilon?: number
 }
 

@@ -97,7 +97,9 @@ export function traceMomentum(options: MomentumOptions): Transform {
 
 /** Of `scaleByAdagrad`. */
 export interface AdagradOptions {
+  /** What s is at first; 0 by default. */
   readonly initialAccumulator?: number
+  /** ε, which keeps the divisor from 0; 1e-10 by default. */
   readonly epsilon?: number
 }
 
@@ -122,6 +124,7 @@ export function scaleByAdagrad(options: AdagradOptions = {}): Transform {
 export interface RmspropOptions {
   /** α, how much of the mean of squares stays. */
   readonly decay?: number
+  /** ε, which keeps the divisor from 0; 1e-8 by default. */
   readonly epsilon?: number
   /** Divide by the standard deviation of the gradient, not by its root mean square. */
   readonly centered?: boolean
@@ -158,6 +161,7 @@ export interface AdamScaleOptions {
   readonly beta1?: number
   /** How much of the mean of squares stays. */
   readonly beta2?: number
+  /** ε, which keeps the divisor from 0; 1e-8 by default. */
   readonly epsilon?: number
 }
 

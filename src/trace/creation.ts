@@ -19,6 +19,7 @@ export type NestedInput<T> = T | readonly NestedInput<T>[]
 /** What `tensor` cannot see from the values: dtype (float32 for numbers) and shape. */
 export interface TensorOptions<D extends DType> {
   readonly dtype?: D
+  /** For flat data. */
   readonly shape?: Shape
 }
 

@@ -48,6 +48,7 @@ export function extremePlace(kind: 'maximum' | 'minimum', x: Node, axis: number)
 
 /** Of `topK`. */
 export interface TopKOptions {
+  /** The last unless said otherwise. */
   readonly axis?: number
   /** False for the least instead of the greatest. */
   readonly largest?: boolean

@@ -30,7 +30,9 @@ export type Initializer = (
  */
 // biome-ignore lint/suspicious/noExplicitAny: a bare Variable holds a tensor of any shape
 export class Variable<S extends Shape = any, D extends DType = any> {
+  /** Sizes of the axes, which never change. */
   readonly shape: S
+  /** What the elements are. */
   readonly dtype: D
   /** False for what a checkpoint must save but an optimizer must not touch. */
   readonly trainable: boolean

@@ -46,7 +46,9 @@ export const earlyStopping = (options: EarlyStoppingOptions = {}): EarlyStopping
 
 /** Remembers the best score and what came since; made by `earlyStopping`. Prechelt 1998, doi:10.1007/3-540-49430-8_3 */
 export class EarlyStopping implements Checkpointable {
+  /** The score it looks at. */
   readonly metric: string
+  /** Whether `fit` goes back to the parameters of the best epoch. */
   readonly restoreBest: boolean
   readonly #patience: number
   readonly #minimumChange: number

@@ -19,10 +19,13 @@ import type { Loss, Metrics, Net, NoMetrics, Scores } from './types.js'
 
 /** What `evaluate` measures. */
 export interface EvaluateOptions<M extends Metrics = Metrics> {
+  /** Its mean over all samples is `loss` in the scores. */
   readonly loss?: Loss
+  /** What else is measured, by name. */
   readonly metrics?: M
   /** Samples in a batch; 512 by default. It changes nothing but the time. */
   readonly batchSize?: number | 'full'
+  /** Ends it early, with an error. */
   readonly signal?: AbortSignal
 }
 

@@ -25,11 +25,13 @@ import type { Loss, Net } from './types.js'
 
 /** Of `findLearningRate`. */
 export interface FindLearningRateOptions {
+  /** That of the training to come. */
   readonly loss: Loss
   /** optim.adam() unless said otherwise. Its rates are replaced; those of its groups keep their proportions. */
   readonly optimizer?: OptimizerSpec
   /** The rates of the first and last step, 1e-7 and 10; between them the rate grows by the same factor each step. */
   readonly from?: number
+  /** See `from`. */
   readonly to?: number
   /** How many steps at most; 100 by default. */
   readonly steps?: number
@@ -58,6 +60,7 @@ const names: readonly (keyof FindLearningRateOptions)[] = [
 
 /** One step of the test. */
 export interface RatePoint {
+  /** The rate of the step. */
   readonly learningRate: number
   /** Of its batch, before the update. */
   readonly loss: number
@@ -77,6 +80,7 @@ export interface FoundLearningRate {
   readonly lowest: number
   /** Whether the loss ran away, so that the test ended before `to`. */
   readonly diverged: boolean
+  /** The curve, a point a step. */
   readonly points: readonly RatePoint[]
   /** Loss over rate with the suggestion marked, as SVG. */
   chart(options?: { readonly title?: string; readonly width?: number; readonly height?: number }): string

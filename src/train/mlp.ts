@@ -31,6 +31,7 @@ export type ActivationName = keyof typeof activations
 export interface MlpOptions {
   /** Numbers in a sample, or its shape, such as [28, 28] for images, which are flattened. */
   readonly inputs: number | readonly number[]
+  /** Numbers that come out: classes, or targets. */
   readonly outputs: number
   /** Sizes of the hidden layers; none makes a linear model. */
   readonly hidden?: readonly number[]

@@ -26,6 +26,7 @@ const formatVersion = 1
 
 /** What `saveModel` writes. */
 export interface ModelContent extends ModelDescription {
+  /** The trained network. */
   readonly net: Net
   /** One line an epoch in history.jsonl. */
   readonly history?: readonly Epoch[]

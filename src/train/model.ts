@@ -19,6 +19,7 @@ import type { Net } from './types.js'
 
 /** A class, and how likely each is. */
 export interface ClassPrediction {
+  /** The most likely class. */
   readonly class: string
   /** By class; they sum to 1. */
   readonly probabilities: { readonly [name: string]: number }
@@ -28,7 +29,9 @@ export type Prediction = ClassPrediction | number
 
 /** What a model is made of, besides its numbers. */
 export interface ModelDescription {
+  /** What it foretells. */
   readonly task: Task
+  /** What `mlp` builds it from. */
   readonly network: MlpConfig
   /** How rows of a table become inputs; without it the model takes arrays of numbers. */
   readonly preprocessing?: Preprocessing
@@ -46,8 +49,11 @@ export type ModelInput = Row | ArrayLike<number>
 
 /** A trained network together with what makes inputs of rows and words of outputs; made by `modelFrom` and `openModel`. */
 export class Model<P extends Prediction = Prediction> {
+  /** What its folder says of it. */
   readonly description: ModelDescription
+  /** The network, on prepared numbers. */
   readonly net: Net
+  /** What it foretells. */
   readonly task: Task
   /** Names of the classes; undefined for regression. */
   readonly classes: readonly string[] | undefined

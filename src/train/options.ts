@@ -30,6 +30,7 @@ export interface FitOptions<
   readonly loss?: Loss
   /** Needed, unless `step` is given. One that was initialised with some of the parameters trains only those. */
   readonly optimizer?: OptimizerSpec | Optimizer
+  /** What is measured beside the loss, on training and validation data, by name. */
   readonly metrics?: M
   /** How often to go through the training data: 10 by default, at most 100 with early stopping. */
   readonly epochs?: number
@@ -39,6 +40,7 @@ export interface FitOptions<
   readonly seed?: number
   /** A new order each epoch; true by default. */
   readonly shuffle?: boolean
+  /** When to stop, and whether to go back to the best epoch; not at all unless given. */
   readonly earlyStopping?: EarlyStoppingOptions | EarlyStopping
   /** Lowers the learning rate when a score no longer improves; see `reduceOnPlateau`. */
   readonly reduceOnPlateau?: ReduceOnPlateauOptions | ReduceOnPlateau

@@ -56,6 +56,7 @@ export const reduceOnPlateau = (options: ReduceOnPlateauOptions = {}): ReduceOnP
  * torch.optim.lr_scheduler.ReduceLROnPlateau
  */
 export class ReduceOnPlateau implements Checkpointable {
+  /** The score it looks at. */
   readonly metric: string
   readonly #options: Required<Omit<ReduceOnPlateauOptions, 'metric' | 'mode'>>
   #mode: 'min' | 'max' | undefined

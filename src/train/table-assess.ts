@@ -112,6 +112,7 @@ function constantErrors(targets: ArrayLike<number>, constant: number, unit: numb
 
 /** How much one column matters. */
 export interface Importance {
+  /** Its name. */
   readonly column: string
   /** By how much the score falls when the column is shuffled: accuracy of a classification, R² of a regression. */
   readonly drop: number

@@ -25,7 +25,9 @@ export interface PlanOptions extends PrepareOptions {
 
 /** Which rows one network learns from and which tell it when to stop: places in `TablePlan.known`. */
 export interface Fold {
+  /** What it learns from. */
   readonly train: Uint32Array
+  /** What tells it when to stop. */
   readonly validation: Uint32Array
 }
 
@@ -57,6 +59,7 @@ export class NothingLearned extends ValueError {
 
 /** One network of a model. */
 export interface TrainedMember {
+  /** The network. */
   readonly net: Net
   readonly history: History<Epoch>
 }
@@ -65,7 +68,9 @@ export interface TrainedMember {
 export interface TrainedTable {
   /** The network, or the mean of the members. */
   readonly net: Net
+  /** What `mlp` builds it from. */
   readonly network: MlpConfig
+  /** The networks of an ensemble, or the only one. */
   readonly members: readonly TrainedMember[]
   /** Whether the signal ended it. */
   readonly interrupted: boolean

@@ -39,18 +39,23 @@ export interface Epoch<M extends Metrics = Metrics, V = Scores<M> | undefined> {
   readonly validation: V
   /** That of the last step; undefined where `fit` does not know the optimizer. */
   readonly learningRate: number | undefined
+  /** Training and validation together. */
   readonly seconds: number
 }
 
 /** The best epoch so far, by the metric that early stopping looks at. */
 export interface Best {
+  /** Counts from 1. */
   readonly epoch: number
+  /** A path into the scores: `validation.loss`. */
   readonly metric: string
+  /** The score. */
   readonly value: number
 }
 
 /** What a run did; plain data that JSON holds. */
 export interface History<E = Epoch> {
+  /** Those done so far. */
   readonly epochs: readonly E[]
   /** By the metric of early stopping; without it by the validation loss, or the training loss. */
   readonly best: Best | undefined
@@ -58,6 +63,8 @@ export interface History<E = Epoch> {
   readonly stopped: 'running' | 'finished' | 'earlyStopping' | 'left' | 'aborted' | 'failed'
   /** Whether the network has the parameters of the best epoch, not of the last. */
   readonly restored: boolean
+  /** Given, or drawn where none was. */
   readonly seed: number
+  /** From the beginning of the run. */
   readonly seconds: number
 }
