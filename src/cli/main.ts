@@ -13,6 +13,7 @@ import { inspectModel } from './inspect.js'
 import { shellLine } from './output.js'
 import { type PredictCommand, predictFile } from './predict.js'
 import { type ProfileCommand, profileCommand } from './profile.js'
+import type { RunOptions } from './run.js'
 import { type DigitsCommand, trainDigits } from './train-digits.js'
 import { type TableCommand, trainOnTable } from './train-table.js'
 import * as values from './values.js'
@@ -90,6 +91,7 @@ const trainingOptions = (): Option[] => [
 
 const outputOptions = (): Option[] => [
   option('-o, --output <folder>', 'where to write the model; runs/NAME-001 by default, never an old one'),
+  option('--resume', 'save each epoch in the folder of --output, and go on from there if there is something'),
   json(),
   option('-q, --quiet', 'print the path of the folder only'),
   option('--no-progress', 'no progress on standard error'),
@@ -140,6 +142,7 @@ Exit codes: 0 done, 1 the data or the run failed, 2 wrong usage or environment, 
 What is left out is guessed from the data, and what was guessed is printed with the option that says otherwise.
 The folder holds model.json, weights.safetensors, history.jsonl, learning-curve.svg and summary.md.
 Ctrl-C stops the training, keeps the best so far and completes the folder.
+With --output FOLDER --resume the same command can be given again, whatever ended it, and ends as if nothing had.
 
 Examples:
   $ gradus train iris.csv --columns sepal_length,sepal_width,petal_length,petal_width,species --target species
@@ -149,6 +152,9 @@ Examples:
     )
     .action(async (file: string, options: object) => {
       const words = `gradus ${shellLine(process.argv.slice(2))}`
+      const { resume, output } = options as RunOptions
+      if (resume && output === undefined)
+        train.error('error: --resume needs --output FOLDER: where to go on, or to begin')
       if (file !== 'digits') return exit(await trainOnTable(file, options as TableCommand, words))
       const foreign = [...tableOptions(), ...onlyTables()].filter((one) => {
         const source = train.getOptionValueSource(one.attributeName())

@@ -4,13 +4,17 @@
  *
  * const run = await startRun({ name: 'iris' }); run.log(1, epoch); await run.write('summary.md', text)
  */
+import { rmSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { basename, join, relative } from 'node:path'
+import { FileError, ValueError } from '../base/errors.js'
 import { createOutputFolder, createRunFolder, writeFileAtomic } from '../io/atomic.js'
 import { lineChart, type Series } from '../io/chart.js'
 import { createJsonLines } from '../io/json-lines.js'
+import type { Checkpointable } from '../train/checkpoint-parts.js'
 import { modelFiles } from '../train/model-folder.js'
+import type { FitOptions } from '../train/options.js'
 import { type Progress, progressLine } from '../train/progress.js'
 import { NothingLearned } from '../train/table-model.js'
 import type { Epoch, History } from '../train/types.js'
@@ -19,6 +23,8 @@ import { silent } from './output.js'
 /** Options that all commands of training have. */
 export interface RunOptions {
   readonly output?: string
+  /** The folder of `output` may have a run that is to go on. */
+  readonly resume?: boolean
   readonly json?: boolean
   readonly quiet?: boolean
   /** False with --no-progress. */
@@ -29,6 +35,8 @@ export interface RunFolder {
   readonly path: string
   /** One line of history.jsonl. */
   log(member: number, epoch: Epoch): void
+  /** Options of `fit` for the training of a network: none, unless the run is one that can go on. */
+  checkpoint(member: number, settings: object): Pick<FitOptions, 'checkpoint' | 'resume'>
   write(file: string, content: string): Promise<void>
   /** Removes what was written, after a failure. */
   discard(): Promise<void>
@@ -39,30 +47,90 @@ export interface RunFolder {
 export async function startRun({
   output,
   name,
+  resume = false,
 }: {
   readonly output?: string
   readonly name: string
+  readonly resume?: boolean
 }): Promise<RunFolder> {
-  const path = output ? await createOutputFolder(output) : await createRunFolder('runs', name)
+  const goesOn = resume && output !== undefined
+  const path = goesOn
+    ? await openRunFolder(output)
+    : output
+      ? await createOutputFolder(output)
+      : await createRunFolder('runs', name)
   const discard = async () => {
     log?.close()
+    // What there is to go on from stays.
+    if (goesOn) return
     // The folder was empty or not there when the run began, so all that it holds is the run's.
     for (const file of await readdir(path)) await rm(join(path, file), { force: true })
     await rm(path, { recursive: true, force: true })
   }
   let log: ReturnType<typeof createJsonLines> | undefined
+  const history = join(path, modelFiles.history)
+  // The history of a run that goes on is written again once it does; until then the old one stays.
+  const again = () => {
+    rmSync(history, { force: true })
+    return createJsonLines(history)
+  }
   try {
-    log = createJsonLines(join(path, modelFiles.history))
+    if (!goesOn) log = createJsonLines(history)
   } catch (error) {
     await discard()
     throw error
   }
   return {
     path,
-    log: (member, epoch) => log.append({ member, ...epoch }),
+    log: (member, epoch) => {
+      log ??= again()
+      log.append({ member, ...epoch })
+    },
+    checkpoint: (member, settings) =>
+      goesOn
+        ? {
+            checkpoint: {
+              folder: join(path, checkpointFolder, `network-${member}`),
+              also: { settings: unchanged(settings) },
+            },
+            resume: true,
+          }
+        : {},
     write: (file, content) => writeFileAtomic(join(path, file), content),
     discard,
-    close: () => log.close(),
+    close: () => log?.close(),
+  }
+}
+
+const checkpointFolder = 'checkpoints'
+
+/** A folder of a run that was begun, or a new one. Throws FileError where it has something else. */
+async function openRunFolder(path: string): Promise<string> {
+  const files = await readdir(path).catch(() => [] as string[])
+  if (files.length === 0) return createOutputFolder(path)
+  if (!files.includes(checkpointFolder))
+    throw new FileError('resume', `the folder ${path} has no checkpoints to go on from`, {
+      hint: 'Name the folder of a run that was begun with --resume, or a new one.',
+    })
+  return path
+}
+
+/** A part of a checkpoint that refuses to go on with other settings than those it began with. */
+function unchanged(settings: object): Checkpointable {
+  const now = JSON.parse(JSON.stringify(settings)) as { readonly [name: string]: unknown }
+  return {
+    saveState: () => ({ values: now }),
+    loadState({ values }) {
+      const text = (value: unknown) => JSON.stringify(value) ?? 'not given'
+      const names = [...new Set([...Object.keys(values), ...Object.keys(now)])]
+      const other = names.filter((name) => text(values[name]) !== text(now[name]))
+      if (other.length > 0)
+        throw new ValueError(
+          'resume',
+          other.map((name) => `${name} was ${text(values[name])} and is ${text(now[name])}`).join('; '),
+        )
+      return () => {}
+    },
   }
 }
 
@@ -70,7 +138,7 @@ export async function startRun({
  * Runs `work` with a run's folder, listening for Ctrl-C; if it throws, the folder goes. The exit code is 0, or that of the signal.
  */
 export async function withRun(
-  where: { readonly output?: string; readonly name: string },
+  where: { readonly output?: string; readonly name: string; readonly resume?: boolean },
   work: (run: RunFolder, signal: AbortSignal) => Promise<void>,
 ): Promise<number> {
   const run = await startRun(where)

@@ -15,6 +15,7 @@ import { fit } from '../train/fit.js'
 import { mlp, mlpConfig } from '../train/mlp.js'
 import { saveModel } from '../train/model-folder.js'
 import { Predictor } from '../train/predict.js'
+import { eachEpoch } from '../train/run.js'
 import { NothingLearned } from '../train/table-model.js'
 import { checkSettings, optimizerOf, type TrainingSettings } from '../train/table-settings.js'
 import type { Epoch, Net } from '../train/types.js'
@@ -41,7 +42,7 @@ export const digitsDefaults: TrainingSettings = {
 const entry = (name: string, text: string): string => `${bold(name.padEnd(11))} ${text}`
 
 export async function trainDigits(command: DigitsCommand, words: string): Promise<number> {
-  const { output, json, quiet, progress, ...given } = command
+  const { output, resume, json, quiet, progress, ...given } = command
   const settings: TrainingSettings = {
     ...digitsDefaults,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
@@ -61,7 +62,7 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
   const layers = summary(net, [1, 28, 28])
   const batch = settings.batchSize === 'full' ? counts.train : Math.min(settings.batchSize, counts.train)
   const stepsAnEpoch = Math.ceil(counts.train / batch)
-  return withRun({ output, name: 'digits' }, async (run, signal) => {
+  return withRun({ output, name: 'digits', resume }, async (run, signal) => {
     print(
       entry('Data', `MNIST: handwritten digits, 28×28 grey pixels, ten classes`),
       entry(
@@ -95,11 +96,12 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
       earlyStopping: { patience: settings.patience, restoreBest: true },
       signal,
       progress: progressOf(command),
+      ...run.checkpoint(1, settings),
     })
-    for await (const epoch of training) {
+    await eachEpoch(training, (epoch) => {
       run.log(1, epoch)
       print(epochLine(epoch, settings.epochs))
-    }
+    })
     const { history } = training
     if (history.epochs.length === 0) throw new NothingLearned('train digits')
     const scores = await evaluate(net, test, {

@@ -59,13 +59,14 @@ export async function trainOnTable(file: string, command: TableCommand, words: s
   const print = sayOf(command, say)
 
   const name = basename(file).replace(/(\.(csv|tsv|txt|data|gz))+$/i, '')
-  return withRun({ output: command.output, name }, async (run, signal) => {
+  return withRun({ output: command.output, name, resume: command.resume }, async (run, signal) => {
     print(...reportPlan(file, data, plan, layers, { test: command.test }))
     const trained = await trainTable(plan, {
       signal,
       progress: (member) =>
         progressOf(command, plan.folds.length > 1 ? `network ${member}/${plan.folds.length}  ` : '', member === 1),
       epoch: run.log,
+      checkpoint: (member) => run.checkpoint(member, plan.settings),
     })
     const finished: Finished = {
       words,

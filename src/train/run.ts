@@ -94,3 +94,15 @@ export class Run<E> implements AsyncIterable<E>, PromiseLike<History<E>> {
     await this.#work.return()
   }
 }
+
+/** Tells `f` of every epoch of a run as it comes, first of those that were done before it went on from a checkpoint. */
+export async function eachEpoch<E>(run: Run<E>, f: (epoch: E) => void): Promise<void> {
+  let told = 0
+  const tell = () => {
+    const { epochs } = run.history
+    for (const epoch of epochs.slice(told)) f(epoch)
+    told = epochs.length
+  }
+  for await (const _ of run) tell()
+  tell()
+}

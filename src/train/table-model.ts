@@ -14,7 +14,9 @@ import type { Table } from '../data/table.js'
 import { RandomStream } from '../numerics/random.js'
 import { fit } from './fit.js'
 import { ensemble, type MlpConfig, mlp, mlpConfig } from './mlp.js'
+import type { FitOptions } from './options.js'
 import type { Progress } from './progress.js'
+import { eachEpoch } from './run.js'
 import { lossOf, optimizerOf, type TableSettings, tableSettings } from './table-settings.js'
 import type { Epoch, History, Net } from './types.js'
 
@@ -83,6 +85,8 @@ export interface TrainTableOptions {
   readonly progress?: (member: number) => Progress | undefined
   /** After each epoch of each network. */
   readonly epoch?: (member: number, epoch: Epoch) => void
+  /** Where the checkpoints of each network go, and whether to go on from them. */
+  readonly checkpoint?: (member: number) => Pick<FitOptions, 'checkpoint' | 'resume'>
 }
 
 /**
@@ -178,7 +182,8 @@ async function trainMember(plan: TablePlan, k: number, options: TrainTableOption
     earlyStopping: { patience: settings.patience, restoreBest: true },
     signal: options.signal,
     progress: options.progress?.(k + 1),
+    ...options.checkpoint?.(k + 1),
   })
-  for await (const epoch of run) options.epoch?.(k + 1, epoch)
+  await eachEpoch(run, (epoch) => options.epoch?.(k + 1, epoch))
   return { net, history: run.history }
 }
