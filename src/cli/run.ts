@@ -216,8 +216,8 @@ export function progressOf(options: RunOptions, prefix = '', memory = true): Pro
     },
   }
   const line = progressLine({ stream })
-  const start: Progress['start'] = ({ epochs, batches, ...run }) =>
-    line.start?.({ epochs, batches, ...(memory ? run : {}) })
+  const start: Progress['start'] = ({ memory: text, ...run }) =>
+    line.start?.({ ...run, ...(memory && text ? { memory: text } : {}) })
   return stderr.isTTY ? { ...line, start } : { start, end: (history) => line.end?.(history) }
 }
 

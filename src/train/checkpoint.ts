@@ -77,9 +77,11 @@ export class Checkpoints {
    */
   async save(state: unknown = undefined, options: { readonly score?: Score } = {}): Promise<void> {
     checkNames('checkpoints.save', options, ['score'])
+    const { score } = options
+    if (score !== undefined) checkScore(score)
     const { tensors, values } = savedParts(this.#parts)
     const held: Held = { state, parts: values, numerics: numericsMode() }
-    await this.#folder.write({ tensors, values: held }, options.score)
+    await this.#folder.write({ tensors, values: held }, score)
   }
 
   /**
@@ -124,6 +126,15 @@ function loadFound(parts: CheckpointParts, { name, values, tensors }: FoundCheck
       `checkpoint: ${name} was written with numerics '${held.numerics}', this run has '${mode}': the bits will differ from those of a run that was never stopped. Set GRADUS_NUMERICS=${held.numerics}.`,
     )
   return held.state
+}
+
+function checkScore(score: Score): void {
+  checkNames('checkpoints.save: score', score, ['metric', 'value', 'better'])
+  const { metric, value, better } = score
+  if (typeof metric !== 'string' || typeof value !== 'number' || (better !== 'lower' && better !== 'higher'))
+    throw new ValueError('checkpoints.save', `the score is ${JSON.stringify(score)}`, {
+      hint: "Write score: { metric: 'validation.loss', value: 0.31, better: 'lower' }, or better: 'higher'.",
+    })
 }
 
 export function checkFolder(operation: string, folder: unknown): asserts folder is string {

@@ -11,7 +11,13 @@ import type { Epoch, History, Scores } from './types.js'
 /** Is told how a run goes on; every method may be left out. `batch` is called every few milliseconds at most. */
 export interface Progress {
   /** `memory`: what a step needs, in words; not known of a step of one's own. */
-  start?(run: { readonly epochs: number; readonly batches: number; readonly memory?: string }): void
+  start?(run: {
+    readonly epochs: number
+    readonly batches: number
+    readonly memory?: string
+    /** Of the epochs those that were done before the run went on from a checkpoint. */
+    readonly done?: number
+  }): void
   /** After some batches: where the run is. */
   batch?(now: {
     readonly epoch: number
@@ -54,12 +60,14 @@ export function progressLine(options: { readonly stream?: TextStream } = {}): Pr
     host.process?.stderr ?? { write: (text: string) => host.console?.error(text.trimEnd()) }
   const terminal = stream.isTTY === true
   const dim = (text: string) => (terminal && !environment('NO_COLOR') ? `\u001b[2m${text}\u001b[22m` : text)
-  let [start, drawn, epochs, last] = [0, 0, 1, '']
+  let [start, drawn, epochs, before, last] = [0, 0, 1, 0, '']
   const clear = () => terminal && drawn > 0 && stream.write('\r\u001b[K')
   return {
     start(run) {
       start = performance.now()
       epochs = run.epochs
+      before = (run.done ?? 0) / epochs
+      if (run.done) stream.write(`${dim(`going on after epoch ${run.done}`)}\n`)
       if (run.memory) stream.write(`${dim(run.memory)}\n`)
     },
     batch({ epoch, batch, batches, loss }) {
@@ -67,7 +75,7 @@ export function progressLine(options: { readonly stream?: TextStream } = {}): Pr
       if (!terminal || now - drawn < calm) return
       drawn = now
       const done = (epoch - 1 + batch / batches) / epochs
-      const left = done > 0 ? ((now - start) / done) * (1 - done) : Number.NaN
+      const left = done > before ? ((now - start) / (done - before)) * (1 - done) : Number.NaN
       const filled = Math.round((width * batch) / batches)
       const bar = '█'.repeat(filled) + dim('░'.repeat(width - filled))
       const head = `epoch ${epoch}/${epochs} ${bar} ${String(Math.round((100 * batch) / batches)).padStart(2)}%`

@@ -108,8 +108,9 @@ export class Session {
       prepared = this.#prepare()
       const evaluator = prepared.validation && new Evaluator(this.#net, this.#options.loss, this.#metrics)
       if (this.#options.checkpoint !== undefined) await this.#openCheckpoints(prepared)
-      this.#progress?.start?.({ epochs: this.#limit, batches: prepared.batches, memory: prepared.memory })
       const count = () => this.#earlier.length + done.length
+      const { batches, memory } = prepared
+      this.#progress?.start?.({ epochs: this.#limit, batches, memory, ...(count() > 0 ? { done: count() } : {}) })
       // A checkpoint may be of the end.
       if (count() > 0 && prepared.stopping?.due) {
         this.#stopped = 'earlyStopping'

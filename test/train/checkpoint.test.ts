@@ -375,6 +375,9 @@ describe("loops of one's own", () => {
     }
     await saver.save(state)
     expect(await saver.resume()).toStrictEqual(state)
+    await expect(saver.save(1, { score: { metric: 'loss', value: 1, better: 'less' } } as never)).rejects.toThrow(
+      /the score is .*"less".*better: 'higher'/,
+    )
     await expect(saver.save({ f: () => 1 })).rejects.toThrow(/it\.state\.f|which a checkpoint cannot hold/)
     await expect(checkpoints(newFolder(), { 'a.b': mlp() })).rejects.toThrow(/have no dot/)
     await expect(checkpoints(newFolder(), { adam: optim.adam() } as never)).rejects.toThrow(/the part 'adam' is/)
