@@ -21,7 +21,8 @@ export interface FitCheckpointOptions {
   readonly folder: string
   /**
    * How often: 1 (the default) after every epoch, 5 or { epochs: 5 } after each fifth; { steps: 500 } after so many batches, and
-   * { seconds: 60 } after so much time, also in the middle of an epoch. One more is written when the run ends without failing.
+   * { seconds: 60 } after so much time, also in the middle of an epoch. Besides, an epoch that is the best so far is saved, where the best
+   * is kept, and the end of a run that does not fail.
    */
   readonly every?: number | { readonly epochs: number } | { readonly steps: number } | { readonly seconds: number }
   /** How many of the newest stay; 3 by default. One alone has nothing to fall back on. */
@@ -242,7 +243,17 @@ export class FitCheckpoints {
   async afterEpoch(): Promise<void> {
     const { unit, count } = this.#every
     const due = unit === 'epochs' ? this.#run.position.epochs.length % count === 0 : unit === 'seconds' && this.#isLate
-    if (due) await this.save()
+    if (due || this.#isBest) await this.save()
+  }
+
+  /** Whether the last epoch is better than all before it. */
+  get #isBest(): boolean {
+    if (!this.#scoreOf) return false
+    const [last, ...before] = this.#run.position.epochs.map(this.#scoreOf).reverse()
+    const { value, better } = last!
+    return before.every(
+      (one) => Number.isNaN(one.value) || (better === 'higher' ? value > one.value : value < one.value),
+    )
   }
 
   /** Writes, unless nothing has changed since. */

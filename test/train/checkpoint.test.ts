@@ -194,22 +194,22 @@ describe('folders', () => {
   const names = (folder: string) => readdirSync(folder).filter((file) => file.endsWith('.json'))
 
   test('the last three and the best are kept, and nothing else', async () => {
-    const folder = newFolder()
-    const history = await fit(mlp(), {
-      ...quick,
-      epochs: 9,
-      optimizer: optim.sgd({ learningRate: 3 }),
-      checkpoint: folder,
-    })
-    const best = history.epochs.reduce((a, b) => (b.validation.loss < a.validation.loss ? b : a)).epoch
-    const numbers = [...new Set([best, 7, 8, 9])].sort((a, b) => a - b)
-    const wanted = numbers.flatMap((n) => [`checkpoint-00000${n}.json`, `checkpoint-00000${n}.safetensors`])
-    expect(best).toBeLessThan(7)
-    expect(readdirSync(folder)).toEqual(wanted)
-    const net = mlp()
-    await loadCheckpoint(folder, { net }, { which: 'best' })
-    const { loss: value } = await gradus.evaluate(net, validation, { loss: loss.crossEntropy })
-    expect(value).toBe(history.epochs[best - 1]!.validation.loss)
+    const sgd = optim.sgd({ learningRate: 3 })
+    for (const every of [1, { epochs: 5 }, { steps: 2 }]) {
+      const folder = newFolder()
+      const history = await fit(mlp(), { ...quick, epochs: 9, optimizer: sgd, checkpoint: { folder, every } })
+      const best = history.epochs.reduce((a, b) => (b.validation.loss < a.validation.loss ? b : a)).epoch
+      expect(best).toBeLessThan(7)
+      if (every === 1) {
+        const numbers = [...new Set([best, 7, 8, 9])].sort((a, b) => a - b)
+        const wanted = numbers.flatMap((n) => [`checkpoint-00000${n}.json`, `checkpoint-00000${n}.safetensors`])
+        expect(readdirSync(folder)).toEqual(wanted)
+      }
+      const net = mlp()
+      await loadCheckpoint(folder, { net }, { which: 'best' })
+      const { loss: value } = await gradus.evaluate(net, validation, { loss: loss.crossEntropy })
+      expect(value).toBe(history.epochs[best - 1]!.validation.loss)
+    }
   })
 
   test('a run that is longer goes on where the shorter one ended', async () => {
