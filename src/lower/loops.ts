@@ -2,7 +2,7 @@
  * @file Elementwise stages and reductions as loops. In: a group of stages. Out: a kernel.
  * Innermost loops run by lanes, with a scalar tail; a row's passes stand one after another in the loop over rows.
  */
-import { isOp, type Node } from '../graph/node.js'
+import type { Node } from '../graph/node.js'
 import type { ReduceKind } from '../graph/op.js'
 import { type Affine, addAffine, affine, type Value, type Variable } from '../kernel/loop.js'
 import { accumulate, accumulator, kindOf, segmentOf } from './accumulate.js'
@@ -44,8 +44,8 @@ export function lowerCopy(group: CopyGroup, context: LowerContext, name: string)
   const scope = new KernelScope(context)
   for (const part of group.parts) {
     scope.countFlops(part)
-    // A padded copy is filled first, then written over.
-    lowerPass(scope, collapse([part], 0, part.kept), [], new Map(), isOp(group.root, 'pad'))
+    // A padded copy is filled first, then written over: threads wait in between (kernel/barriers.ts).
+    lowerPass(scope, collapse([part], 0, part.kept), [], new Map(), false)
   }
   return scope.finish(name)
 }

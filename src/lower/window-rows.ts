@@ -8,7 +8,7 @@ import { rowsFor, vectorsFor } from './contract.js'
 import { product } from './contraction.js'
 import { Epilogue } from './epilogue.js'
 import type { ContractGroup } from './fuse.js'
-import { alongAxes } from './pack.js'
+import { alongAxes, transposed } from './pack.js'
 import type { LowerContext } from './scope.js'
 import { type Place, storesAlongRows, Windowed } from './windowed.js'
 
@@ -43,7 +43,9 @@ export class WindowRows extends Windowed {
     this.#tileRows = rows
     // As many sums as keep multiply-adds busy, if there are registers for them.
     const wide = rows * target.tileVectors < 8 && rows * 3 <= 9 ? 3 : vectorsFor(rows, target)
-    const vectors = Math.min(wide, Math.ceil(this.#n / this.width))
+    // Where one tile covers all rows, threads share the columns.
+    const threads = axis === 0 && product(group.contraction.batch) === 1 ? this.scope.threads : 1
+    const vectors = Math.min(wide, Math.ceil(this.#n / this.width / threads))
     this.#panelSize = vectors * this.width
     this.#right = this.scope.scratch(this.dtype, product(this.segments.inner) * this.#panelSize, true)
     this.#totals = this.scope.scratch(this.dtype, product(m) * this.#panelSize, true)
@@ -180,21 +182,44 @@ export class WindowRows extends Windowed {
     along: (at: Place) => Place,
     packed: (at: Place) => Affine,
   ): void {
-    const { scope } = this
+    const { scope, width } = this
     const { rhs } = this.group.contraction
     const buffer = scope.buffer(rhs.access.node, 'read')
+    const free = rhs.free[0] ?? 0
+    const { inner } = this.segments
+    const extent = inner.at(-1)!
+    // Where k lies along, squares are turned in registers, width columns by width elements of k.
+    const squares =
+      rhs.inner.at(-1) === 1 && columns >= width && extent >= width ? Math.floor(extent / width) * width : 0
+    const turned = Math.floor(columns / width) * width
+    const element = (at: Place, from: number) => {
+      const start = this.place('rhs', b, [j], along(at))
+      this.pieces(columns - from, (c, wide) => {
+        const value = scope.b.load(buffer, addAffine(start, (from + c) * free), wide, free)
+        scope.b.store(this.#right, addAffine(packed(at), from + c), value)
+      })
+      this.pieces(panel - columns, (c, wide) =>
+        scope.b.store(this.#right, addAffine(packed(at), columns + c), this.number(0, wide)),
+      )
+    }
     scope.nest(
-      this.segments.inner,
+      inner.slice(0, -1),
       [],
-      (at) => {
-        const from = this.place('rhs', b, [j], along(at))
-        this.pieces(columns, (c, wide) => {
-          const value = scope.b.load(buffer, addAffine(from, c * (rhs.free[0] ?? 0)), wide, rhs.free[0] ?? 0)
-          scope.b.store(this.#right, addAffine(packed(at), c), value)
+      (outer) => {
+        scope.b.loop({ stop: squares, step: width }, (first) => {
+          const start = this.place('rhs', b, [j], along([...outer, first]))
+          const source = {
+            buffer,
+            at: (_: Affine, offset: number, k: Affine) => addAffine(addAffine(start, offset * free), k),
+            stride: free,
+          }
+          for (let c = 0; c < turned; c += width)
+            transposed(scope, source, affine(0), c, affine(0), width).forEach((vector, u) => {
+              scope.b.store(this.#right, addAffine(packed([...outer, addAffine(first, u)]), c), vector)
+            })
         })
-        this.pieces(panel - columns, (c, wide) =>
-          scope.b.store(this.#right, addAffine(packed(at), columns + c), this.number(0, wide)),
-        )
+        if (squares > 0 && turned < panel) scope.b.loop({ stop: squares }, (k) => element([...outer, k], turned))
+        scope.b.loop({ start: squares, stop: extent }, (k) => element([...outer, k], 0))
       },
       true,
     )
