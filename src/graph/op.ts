@@ -258,6 +258,22 @@ export const opInfo: { readonly [O in Op]: { readonly category: OpCategory; read
   scan: { category: 'loop', arity: -1 },
 }
 
+/** Elementwise ops that are better computed once and kept than computed again for each use. */
+export const dearOps: ReadonlySet<Op> = new Set<Op>([
+  'exp',
+  'log',
+  'expm1',
+  'log1p',
+  'tanh',
+  'erf',
+  'sin',
+  'cos',
+  'power',
+  'randomBits',
+  'divide',
+  'sqrt',
+])
+
 /** Elementwise ops: output element i depends on element i of each operand. */
 export const isElementwise = (op: Op): boolean => {
   const { category } = opInfo[op]

@@ -6,23 +6,8 @@
 import { byteSize } from '../base/dtype.js'
 import { sizeOf } from '../base/shape.js'
 import { type Graph, isOp, type Node, topological } from '../graph/node.js'
-import { type Op, opInfo } from '../graph/op.js'
+import { dearOps, opInfo } from '../graph/op.js'
 import { isView } from './stage.js'
-
-const dear: ReadonlySet<Op> = new Set([
-  'exp',
-  'log',
-  'expm1',
-  'log1p',
-  'tanh',
-  'erf',
-  'sin',
-  'cos',
-  'power',
-  'randomBits',
-  'divide',
-  'sqrt',
-])
 
 /** The node below a chain of views, and whether a view on the way repeats elements. */
 function below(node: Node): { base: Node; repeated: boolean } {
@@ -79,7 +64,7 @@ export function chooseStored(graph: Graph): Set<Node> {
    */
   const sourceOf = (node: Node): Node | undefined => {
     const [source, ...others] = node.operands.filter((operand) => !constants.has(below(operand).base))
-    if (!source || others.length > 0 || dear.has(node.op) || isView(source) || stored.has(source)) return undefined
+    if (!source || others.length > 0 || dearOps.has(node.op) || isView(source) || stored.has(source)) return undefined
     const larger = byteSize[source.type.dtype] > byteSize[node.type.dtype]
     return (users.get(source)?.size ?? 0) >= 2 && !larger ? source : undefined
   }
@@ -89,7 +74,7 @@ export function chooseStored(graph: Graph): Set<Node> {
       weight.set(node, 0)
       continue
     }
-    let sum = isView(node) ? 0 : dear.has(node.op) ? 10 : 1
+    let sum = isView(node) ? 0 : dearOps.has(node.op) ? 10 : 1
     for (const operand of node.operands) sum += weight.get(operand)!
     weight.set(node, sum)
     if (!isView(node) && sum >= 2 && (users.get(node)?.size ?? 0) >= 2 && !constants.has(node)) {

@@ -8,7 +8,7 @@
 import { sizeOf } from '../base/shape.js'
 import { below, bodyOf, dependents } from '../graph/body.js'
 import { type Node, topological } from '../graph/node.js'
-import { isElementwise, type Op, opInfo } from '../graph/op.js'
+import { dearOps, isElementwise, opInfo } from '../graph/op.js'
 import { type Loop, scanResult } from '../graph/scan.js'
 
 /** A node of the body, and the stacked values, or the same value in each iteration, outside. */
@@ -52,7 +52,7 @@ export class Residuals {
     const isLeaf = (node: Node): boolean =>
       !this.#varying.has(node) || wanted.has(node) || this.#stacked.has(node) || free.has(node)
     const stepsTo = (node: Node): number => {
-      const cheap = isElementwise(node.op) && !dear.has(node.op)
+      const cheap = isElementwise(node.op) && !dearOps.has(node.op)
       if (!cheap && !isPlainView(node)) return Number.POSITIVE_INFINITY
       const own = cheap ? 1 : 0
       return node.operands.reduce(
@@ -120,21 +120,6 @@ const isKept = (node: Node): boolean =>
   !isPlainView(node) || (node.op === 'slice' && 2 * sizeOf(node.type.shape) <= sizeOf(node.operands[0]!.type.shape))
 
 const mostSteps = 3
-
-const dear: ReadonlySet<Op> = new Set<Op>([
-  'exp',
-  'log',
-  'expm1',
-  'log1p',
-  'tanh',
-  'erf',
-  'sin',
-  'cos',
-  'power',
-  'randomBits',
-  'divide',
-  'sqrt',
-])
 
 /** Other elements of its one operand, or the same in another order: nothing worth keeping. */
 export const isPlainView = (node: Node): boolean => {
