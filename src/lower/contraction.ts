@@ -8,7 +8,7 @@ import { asContraction } from '../graph/convolution.js'
 import { type Graph, isOp, make, type Node, topological } from '../graph/node.js'
 import * as ops from '../graph/ops.js'
 import { segmentLoops } from './segments.js'
-import { type Access, isView, MustStore, moveStep, type Offset, offsetsOf, type Stage, viewOf } from './stage.js'
+import { type Access, isView, MustStore, type Offset, offsetsOf, type Stage, viewOf } from './stage.js'
 import { lanesOf, type Target } from './target.js'
 
 export interface Operand {
@@ -231,18 +231,6 @@ export function orderOfResult({ domain }: Contraction, root: Node, stage: Stage)
     stage.domain.findIndex((extent, d) => extent === domain[axis] && read.access.offset.coefficients[d] === stride),
   )
   return order.includes(-1) ? undefined : order
-}
-
-/** The stage with its domain's axes in another order: axis i is its axis order[i]. */
-export function turnedStage(stage: Stage, order: readonly number[]): Stage {
-  const turn = <T>(list: readonly T[]): T[] => order.map((axis) => list[axis]!)
-  const move = ({ constant, coefficients }: Offset): Offset => ({ constant, coefficients: turn(coefficients) })
-  return {
-    ...stage,
-    domain: turn(stage.domain),
-    store: move(stage.store),
-    steps: stage.steps.map((step) => moveStep(step, move)),
-  }
 }
 
 /** Whether an elementwise stage over the result can be computed tile by tile, as the epilogue. */

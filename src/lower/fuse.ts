@@ -11,17 +11,10 @@ import { opInfo } from '../graph/op.js'
 import { loopsAmong } from '../graph/scan.js'
 import { aloneStages } from './alone.js'
 import { checkReducible } from './collapse.js'
-import {
-  type Contraction,
-  canonicalContractions,
-  contractionOf,
-  epilogueFits,
-  orderOfResult,
-  turnedStage,
-} from './contraction.js'
+import { type Contraction, canonicalContractions, contractionOf, epilogueFits, orderOfResult } from './contraction.js'
 import { copyStages } from './copy.js'
 import { accesses, isElement, joinLoops, joinParts, type LoopGroup, sameList } from './fuse-loops.js'
-import { type Access, MustStore, makeStage, type Offset, type Stage } from './stage.js'
+import { type Access, MustStore, makeStage, type Offset, type Stage, turnedStage } from './stage.js'
 import { chooseStored } from './stored.js'
 import type { Target } from './target.js'
 

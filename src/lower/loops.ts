@@ -19,7 +19,7 @@ import {
   rowKey,
   rowNumber,
 } from './scope.js'
-import { moveStep, type Offset, type Stage } from './stage.js'
+import { type Stage, turnedStage } from './stage.js'
 import { type Target, widths } from './target.js'
 import { combine } from './values.js'
 
@@ -142,18 +142,12 @@ function turned(pass: Collapsed, target: Target): Collapsed | undefined {
     return undefined
   // A copy alone would gain nothing.
   if (!stages.some((stage) => stage.kind === 'map' && stage.steps.some((step) => step.kind === 'op'))) return undefined
-  const swap = <T>(list: readonly T[]): T[] => [...list.slice(0, last - 1), list[last]!, list[last - 1]!]
-  const move = ({ constant, coefficients }: Offset): Offset => ({ constant, coefficients: swap(coefficients) })
+  const order = domain.map((_, axis) => (axis === last ? last - 1 : axis === last - 1 ? last : axis))
   return {
     rows,
     kept,
-    domain: swap(domain),
-    stages: stages.map((stage) => ({
-      ...stage,
-      domain: swap(stage.domain),
-      store: move(stage.store),
-      steps: stage.steps.map((step) => moveStep(step, move)),
-    })),
+    domain: order.map((axis) => domain[axis]!),
+    stages: stages.map((stage) => turnedStage(stage, order)),
   }
 }
 

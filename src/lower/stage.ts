@@ -77,6 +77,18 @@ export function moveStep(step: Step, move: (offset: Offset) => Offset): Step {
   return step.kind === 'iota' ? { ...step, at: move(step.at) } : step
 }
 
+/** The stage with its domain's axes in another order: axis i is its axis order[i]. */
+export function turnedStage(stage: Stage, order: readonly number[]): Stage {
+  const turn = <T>(list: readonly T[]): T[] => order.map((axis) => list[axis]!)
+  const move = ({ constant, coefficients }: Offset): Offset => ({ constant, coefficients: turn(coefficients) })
+  return {
+    ...stage,
+    domain: turn(stage.domain),
+    store: move(stage.store),
+    steps: stage.steps.map((step) => moveStep(step, move)),
+  }
+}
+
 /** The offsets of a stage's steps. */
 export const offsetsOf = (stage: Stage): Offset[] =>
   stage.steps.flatMap((step) =>
