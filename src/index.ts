@@ -39,6 +39,7 @@ export type { Score } from './io/checkpoint-folder.js'
 export { type LoadOptions, load, type Saved, type SaveOptions, save } from './io/model.js'
 export { exportOnnx, type OnnxExportOptions, type OnnxInput } from './io/onnx/export.js'
 export { importOnnx, type OnnxImportOptions, type OnnxModule, type OnnxValue } from './io/onnx/import.js'
+export { type PngOptions, pngBytes, writePng } from './io/png.js'
 export type { StoredTensor } from './io/safetensors.js'
 /** Losses: functions of (output, target) that give the error of a batch. */
 export * as loss from './loss/index.js'
