@@ -1,86 +1,123 @@
 /**
- * @file Option values: from the text of the command line to checked values. In: text. Out: a value, or an error of
- * commander's that names the option, what was given and what may be given (exit code 2).
+ * @file Values of settings: what each may be, in words, as a JSON schema, and how it is written on the command line.
+ * In: text, or JSON. Out: a value, or an error of commander's that names the option, what was given and what may be given (exit
+ * code 2).
+ *
+ * parserOf(wholeNumber(1))('12')                           // 12
  */
 import { InvalidArgumentError } from 'commander'
 import { nearest } from '../base/errors.js'
+import { accepts, type Schema } from './schema.js'
 
-type Parse<T> = (text: string) => T
-
-const invalid = (message: string): never => {
-  throw new InvalidArgumentError(message)
+/** What a setting may be. */
+export interface Value {
+  readonly schema: Schema
+  /** 'It must be ' goes before it: 'a number above 0'. */
+  readonly expected: string
+  /** From the text of the command line to what JSON would hold; undefined is nothing of the kind. */
+  readonly read: (text: string) => unknown
+  /** An option that is repeated adds to the list. */
+  readonly repeated?: boolean
 }
 
-function numeral(text: string): number {
-  const value = Number(text)
-  return text.trim() === '' || !Number.isFinite(value) ? invalid('It must be a number.') : value
-}
-
-export const wholeNumber =
-  (least: number, most = Number.MAX_SAFE_INTEGER): Parse<number> =>
-  (text) => {
-    const value = numeral(text)
-    if (!Number.isInteger(value) || value < least || value > most)
-      invalid(
-        `It must be a whole number of ${least} or more${most < Number.MAX_SAFE_INTEGER ? `, at most ${most}` : ''}.`,
-      )
-    return value
+/** What commander calls with the text of an option, and with what came before where it is repeated. */
+export const parserOf =
+  (value: Value) =>
+  (text: string, earlier?: unknown): unknown => {
+    const given = value.read(text)
+    if (given === undefined || !accepts(value.schema, given)) throw new InvalidArgumentError(cure(value, text))
+    return value.repeated && Array.isArray(earlier) ? [...earlier, ...(given as unknown[])] : given
   }
 
+/** What to write instead. */
+export function cure({ schema, expected }: Value, given: unknown): string {
+  const near = schema.enum && typeof given === 'string' ? nearest(given, schema.enum as readonly string[]) : undefined
+  return `${near ? `Did you mean ${near}? ` : ''}It must be ${expected}.`
+}
+
+const numeral = (text: string): unknown => (text.trim() === '' ? undefined : Number(text))
+
+/** From `least` to `most`. */
+export const wholeNumber = (least: number, most = Number.MAX_SAFE_INTEGER): Value => {
+  const bounded = most < Number.MAX_SAFE_INTEGER
+  return {
+    schema: { type: 'integer', minimum: least, ...(bounded ? { maximum: most } : {}) },
+    expected: `a whole number of ${least} or more${bounded ? `, at most ${most}` : ''}`,
+    read: numeral,
+  }
+}
+
 /** A number above 0. */
-export const positive: Parse<number> = (text) => {
-  const value = numeral(text)
-  return value > 0 ? value : invalid('It must be a number above 0.')
+export const positive: Value = {
+  schema: { type: 'number', exclusiveMinimum: 0 },
+  expected: 'a number above 0',
+  read: numeral,
 }
 
 /** 0 or more. */
-export const notNegative: Parse<number> = (text) => {
-  const value = numeral(text)
-  return value >= 0 ? value : invalid('It must be a number of 0 or more.')
+export const notNegative: Value = {
+  schema: { type: 'number', minimum: 0 },
+  expected: 'a number of 0 or more',
+  read: numeral,
 }
 
 /** From 0 up to, but not including, 1. */
-export const probability: Parse<number> = (text) => {
-  const value = numeral(text)
-  return value >= 0 && value < 1 ? value : invalid('It must be from 0 to less than 1.')
+export const probability: Value = {
+  schema: { type: 'number', minimum: 0, exclusiveMaximum: 1 },
+  expected: 'from 0 to less than 1',
+  read: numeral,
 }
 
-export const batchSize: Parse<number | 'full'> = (text) => {
-  if (text === 'full') return 'full'
-  const value = Number(text)
-  return Number.isInteger(value) && value > 0 ? value : invalid("It must be a whole number above 0, or 'full'.")
+/** A whole number of rows, or all of them. */
+export const batchSize: Value = {
+  schema: { anyOf: [{ type: 'integer', minimum: 1 }, { const: 'full' }] },
+  expected: "a whole number above 0, or 'full'",
+  read: (text) => (text === 'full' ? text : numeral(text)),
 }
 
 /** '64,32' → [64, 32]; 'none' → [], which is a linear model. */
-export const sizes: Parse<number[]> = (text) => {
-  if (text === 'none') return []
-  const list = text.split(',').map(Number)
-  if (list.some((size) => !Number.isInteger(size) || size < 1 || size > 1e5))
-    invalid("It must be sizes of layers such as 64,32, or 'none' for a linear model.")
-  return list
+export const sizes: Value = {
+  schema: { type: 'array', items: { type: 'integer', minimum: 1, maximum: 1e5 } },
+  expected: "sizes of layers such as 64,32, or 'none' for a linear model",
+  read: (text) => (text === 'none' ? [] : text.split(',').map(numeral)),
 }
 
 /** 'a,b,c' → names; each given once or the option repeated. */
-export const names = (text: string, earlier: readonly string[] = []): string[] => {
-  const list = text.split(',').map((name) => name.trim())
-  if (list.some((name) => name === '')) invalid('It must be names separated by commas, none of them empty.')
-  return [...earlier, ...list]
+export const names: Value = {
+  schema: { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1 },
+  expected: 'names separated by commas, none of them empty',
+  read: (text) => text.split(',').map((name) => name.trim()),
+  repeated: true,
 }
 
 /** Texts as they are, one an option; the option may be repeated. */
-export const texts = (text: string, earlier: readonly string[] = []): string[] => [...earlier, text]
-
-export const separator: Parse<string> = (text) => {
-  const named: Record<string, string> = { tab: '\t', '\\t': '\t', comma: ',', semicolon: ';', bar: '|' }
-  const value = named[text] ?? text
-  return value.length === 1 ? value : invalid('It must be one character, or comma, semicolon, tab, bar.')
+export const texts: Value = {
+  schema: { type: 'array', items: { type: 'string' } },
+  expected: 'a text',
+  read: (text) => [text],
+  repeated: true,
 }
 
-export const oneOf =
-  <const T extends string>(...choices: readonly T[]): Parse<T> =>
-  (text) => {
-    const found = choices.find((choice) => choice.toLowerCase() === text.toLowerCase())
-    if (found !== undefined) return found
-    const near = nearest(text, choices)
-    return invalid(`${near ? `Did you mean ${near}? ` : ''}It must be one of ${choices.join(', ')}.`)
-  }
+/** Any text but an empty one: a name, a path. */
+export const text: Value = {
+  schema: { type: 'string', minLength: 1 },
+  expected: 'a text that is not empty',
+  read: (given) => given,
+}
+
+/** One character, some of which have names. */
+export const separator: Value = {
+  schema: { type: 'string', minLength: 1, maxLength: 1 },
+  expected: 'one character, or comma, semicolon, tab, bar',
+  read: (given) => ({ tab: '\t', '\\t': '\t', comma: ',', semicolon: ';', bar: '|' })[given] ?? given,
+}
+
+/** A switch. On the command line the flag alone says it. */
+export const boolean: Value = { schema: { type: 'boolean' }, expected: 'true or false', read: () => true }
+
+/** One of these words, in whatever case. */
+export const oneOf = (...choices: readonly string[]): Value => ({
+  schema: { type: 'string', enum: choices },
+  expected: `one of ${choices.join(', ')}`,
+  read: (given) => choices.find((choice) => choice.toLowerCase() === given.toLowerCase()),
+})

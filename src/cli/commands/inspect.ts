@@ -1,0 +1,16 @@
+/**
+ * @file `gradus inspect MODEL`: its options; the work is in ../inspect.ts.
+ */
+import { json, type Verb } from '../verb.js'
+
+export const inspect: Verb = (root, finish) => {
+  root
+    .command('inspect')
+    .description('show what a model folder holds: layers, preprocessing, scores, history')
+    .argument('<model>', 'the folder that training wrote')
+    .addOption(json())
+    .action(async (model: string, options: { json?: boolean }) => {
+      const { inspectModel } = await import('../inspect.js')
+      finish(await inspectModel(model, options))
+    })
+}

@@ -1,0 +1,70 @@
+/**
+ * @file `gradus train SOURCE`: finds the kind of what is to be trained, checks the options against it, and trains.
+ */
+import type { Command } from 'commander'
+import { type Kind, kindOf, kinds } from '../kinds.js'
+import { shellLine } from '../output.js'
+import type { RunOptions } from '../run.js'
+import { addGroup, addSettings, givenFlags, json, option, type Verb } from '../verb.js'
+
+export const train: Verb = (root, finish) => {
+  const command = root
+    .command('train')
+    .description('train a network on a table (CSV, TSV, also gzipped), or on MNIST with the word digits')
+    .argument('<file|digits>', 'the table, or digits')
+    .usage(
+      [...kinds]
+        .reverse()
+        .map((kind) => kind.usage)
+        .join('\n       gradus train '),
+    )
+  // Tables come first: they have most settings, and what they share with others stands in the place where they have it.
+  addSettings(
+    command,
+    [...kinds].reverse().flatMap((kind) => kind.settings),
+  )
+  addGroup(command, 'Output:', [
+    option('-o, --output <folder>', 'where to write the model; runs/NAME-001 by default, never an old one'),
+    option('--resume', 'save each epoch in the folder of --output, and go on from there if there is something'),
+    json(),
+    option('-q, --quiet', 'print the path of the folder only'),
+    option('--no-progress', 'no progress on standard error'),
+  ])
+  command
+    .addHelpText(
+      'after',
+      `
+What is left out is guessed from the data, and what was guessed is printed with the option that says otherwise.
+The folder holds model.json, weights.safetensors, history.jsonl, learning-curve.svg and summary.md.
+Ctrl-C stops the training, keeps the best so far and completes the folder.
+With --output FOLDER --resume the same command can be given again, whatever ended it, and ends as if nothing had.
+
+Examples:
+  $ gradus train iris.csv --columns sepal_length,sepal_width,petal_length,petal_width,species --target species
+  $ gradus train winequality-red.csv -t quality --task regression --hidden 64,32 --dropout 0.2
+  $ gradus train adult.data --columns age,workclass,... --target income --test adult.test
+  $ gradus train digits --hidden 512 --epochs 20 --seed 7`,
+    )
+    .action(async (source: string, options: RunOptions) => {
+      if (options.resume && options.output === undefined)
+        command.error('error: --resume needs --output FOLDER: where to go on, or to begin')
+      const kind = await kindOf(source)
+      refuseOthers(command, kind, source)
+      finish(await kind.train(source, options, `gradus ${shellLine(process.argv.slice(2))}`))
+    })
+}
+
+/** Options of other kinds would do nothing here. */
+function refuseOthers(command: Command, kind: Kind, source: string): void {
+  const has = (one: Kind, name: string) => one.settings.some((setting) => setting.name === name)
+  const others = (name: string) => kinds.filter((one) => one !== kind && has(one, name))
+  const foreign = givenFlags(command).filter(({ name }) => !has(kind, name) && others(name).length > 0)
+  if (foreign.length === 0) return
+  const [first] = foreign
+  const whose = others(first!.name).map((one) => one.name)
+  const flags = foreign.map(({ flag }) => flag).join(', ')
+  const word = source === kind.name ? ` (for a file of that name: ./${source})` : ''
+  command.error(
+    `error: ${flags} ${foreign.length > 1 ? 'are' : 'is'} for ${whose.join(' and ')}, not for ${kind.name}${word}`,
+  )
+}

@@ -1,0 +1,55 @@
+/**
+ * @file What can be trained: one row a kind. The word after `gradus train` is a table, the word digits, ...; the first row that
+ * says yes trains it. To add a kind, add a row, with the settings that it takes, before tables, which take what is left.
+ */
+
+import {
+  ensembleSettings,
+  lossSettings,
+  networkSettings,
+  type Setting,
+  tableSettingRows,
+  trainingSettings,
+} from './settings.js'
+import type { DigitsCommand } from './train-digits.js'
+import type { TableCommand } from './train-table.js'
+
+/** A kind of training. */
+export interface Kind {
+  /** In messages: '--target is for tables, not for digits'. */
+  readonly name: string
+  /** What to write after `gradus train`, for its help. */
+  readonly usage: string
+  /** Whether `source`, the word after `train`, is of this kind. */
+  readonly is: (source: string) => boolean | Promise<boolean>
+  /** What it may be told besides the options of every run; others are refused. */
+  readonly settings: readonly Setting[]
+  /** Trains: `options` has settings and RunOptions, `words` is the command line. The exit code. */
+  readonly train: (source: string, options: object, words: string) => Promise<number>
+}
+
+const digits: Kind = {
+  name: 'digits',
+  usage: 'digits [options]',
+  is: (source) => source === 'digits',
+  settings: [...networkSettings, ...trainingSettings],
+  train: async (_, options, words) => (await import('./train-digits.js')).trainDigits(options as DigitsCommand, words),
+}
+
+const tables: Kind = {
+  name: 'tables',
+  usage: 'FILE.csv --target COLUMN [options]',
+  is: () => true,
+  settings: [...tableSettingRows, ...networkSettings, ...lossSettings, ...ensembleSettings, ...trainingSettings],
+  train: async (source, options, words) =>
+    (await import('./train-table.js')).trainOnTable(source, options as TableCommand, words),
+}
+
+/** In the order in which they are asked. */
+export const kinds: readonly Kind[] = [digits, tables]
+
+/** The kind of what is to be trained. */
+export async function kindOf(source: string): Promise<Kind> {
+  for (const kind of kinds) if (await kind.is(source)) return kind
+  return tables
+}
