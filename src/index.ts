@@ -13,8 +13,6 @@ export { type Batches, type BatchesOptions, batches } from './data/batches.js'
 export {
   type Dataset,
   type Samples,
-  type Split,
-  type SplitFractions,
   type SplitOptions,
   splitDataset,
   subset,
@@ -31,6 +29,7 @@ export type {
   Task,
 } from './data/preprocess-plan.js'
 export type { DataSource, SamplesLike } from './data/source.js'
+export type { Keys, Split, SplitBy, SplitFractions } from './data/split.js'
 export { type Row, type Table, tableFromRows } from './data/table.js'
 export { readTable } from './data/table-file.js'
 export type { Explanation, KernelExplanation, PeakExplanation } from './explain.js'

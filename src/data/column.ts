@@ -6,7 +6,7 @@
  */
 import { ShapeError, ValueError } from '../base/errors.js'
 import { checkNames } from '../base/options.js'
-import { RandomStream } from '../numerics/random.js'
+import { type Split, type SplitFractions, splitIndices } from './split.js'
 
 /** A dense array of samples: the first axis counts them. Bytes stay bytes until they are gathered into a batch. */
 
@@ -35,26 +35,12 @@ export interface Dataset {
   readonly sampleWeight?: Samples
 }
 
-/** Shares of a split; they sum to 1. */
-export interface SplitFractions {
-  readonly train: number
-  readonly validation: number
-  readonly test: number
-}
-
 /** How `splitDataset` draws. */
 export interface SplitOptions {
   /** The same seed draws the same split. */
   readonly seed: number
   /** Keep the shares of the classes equal in all parts; needs integer labels of shape [N]. */
   readonly stratify?: boolean
-}
-
-/** Something for each part of a data set. */
-export interface Split<T> {
-  readonly train: T
-  readonly validation: T
-  readonly test: T
 }
 
 /** How many samples a data set holds. */
@@ -78,49 +64,16 @@ export function splitDataset(dataset: Dataset, fractions: SplitFractions, option
   const { target } = dataset
   if (options.stratify && target.shape.length !== 1)
     throw new ShapeError('splitDataset', `stratify needs labels of shape [N], got [${target.shape.join(',')}]`)
-  const indices = splitIndices(
-    sampleCount(dataset),
-    fractions,
-    options.seed,
-    options.stratify ? target.data : undefined,
-  )
+  const indices = splitIndices({
+    count: sampleCount(dataset),
+    shares: fractions,
+    seed: options.seed,
+    ...(options.stratify ? { stratify: target.data } : {}),
+  })
   return {
     train: subset(dataset, indices.train),
     validation: subset(dataset, indices.validation),
     test: subset(dataset, indices.test),
-  }
-}
-
-/**
- * Shuffles 0..count−1 by seed and cuts it by `fractions`. The sizes are the nearest integers to count · fraction that
- * sum to count (largest remainder). With `labels`, every class is spread evenly: the members of a class follow one
- * another in one list, and each part takes its share of every stretch of that list, so that both the sizes of the parts
- * and the share of each class in them are within one of exact.
- */
-export function splitIndices(
-  count: number,
-  fractions: SplitFractions,
-  seed: number,
-  labels?: ArrayLike<number>,
-): Split<Uint32Array> {
-  const shares = [fractions.train, fractions.validation, fractions.test]
-  const sum = shares.reduce((total, share) => total + share, 0)
-  if (shares.some((share) => !(share >= 0 && share <= 1)) || Math.abs(sum - 1) > 1e-9 || !(fractions.train > 0))
-    throw new ValueError('split', `train, validation and test must be shares that sum to 1, got ${shares.join(', ')}`, {
-      hint: 'For example { train: 0.6, validation: 0.2, test: 0.2 }.',
-    })
-  if (count === 0) throw new ValueError('split', 'there are no samples to split')
-  const random = new RandomStream(seed, 'split')
-  const order = random.permutation(count)
-  if (labels) return deal(groupByClass(order, labels), shares, random)
-
-  const sizes = largestRemainder(count, shares)
-  const validationStart = sizes[0]!
-  const testStart = validationStart + sizes[1]!
-  return {
-    train: order.slice(0, validationStart),
-    validation: order.slice(validationStart, testStart),
-    test: order.slice(testStart),
   }
 }
 
@@ -196,45 +149,4 @@ function take(samples: Samples, indices: ArrayLike<number>): Samples {
     else out.set(data.subarray(index * stride, (index + 1) * stride), i * stride)
   }
   return { ...samples, data: out, shape: [indices.length, ...shape.slice(1)] }
-}
-
-/** Integer parts of `count · shares` that sum to `count`; what is left over goes to the largest remainders. */
-function largestRemainder(count: number, shares: readonly number[]): number[] {
-  const sizes = shares.map((share) => Math.floor(count * share + 1e-9))
-  const byRemainder = shares
-    .map((share, part) => ({ part, rest: count * share - sizes[part]! }))
-    .sort((a, b) => b.rest - a.rest || a.part - b.part)
-  const left = count - sizes.reduce((total, size) => total + size, 0)
-  for (let i = 0; i < left; i++) sizes[byRemainder[i]!.part]!++
-  return sizes
-}
-
-function groupByClass(order: Uint32Array, labels: ArrayLike<number>): Uint32Array {
-  const byLabel = new Map<number, number[]>()
-  for (const index of order) {
-    const members = byLabel.get(labels[index]!)
-    if (members) members.push(index)
-    else byLabel.set(labels[index]!, [index])
-  }
-  const sorted = [...byLabel].sort(([a], [b]) => a - b)
-  return Uint32Array.from(sorted.flatMap(([, members]) => members))
-}
-
-/** Deals a list to the parts, always to the one furthest behind its share; each part is then shuffled. */
-function deal(list: Uint32Array, shares: readonly number[], random: RandomStream): Split<Uint32Array> {
-  const parts: number[][] = [[], [], []]
-  for (let i = 0; i < list.length; i++) {
-    let best = 0
-    let bestLag = Number.NEGATIVE_INFINITY
-    for (let part = 0; part < 3; part++) {
-      const lag = shares[part]! * (i + 1) - parts[part]!.length
-      if (shares[part]! > 0 && lag > bestLag + 1e-9) {
-        best = part
-        bestLag = lag
-      }
-    }
-    parts[best]!.push(list[i]!)
-  }
-  const shuffled = parts.map((part) => random.permutation(part.length).map((i) => part[i]!))
-  return { train: shuffled[0]!, validation: shuffled[1]!, test: shuffled[2]! }
 }

@@ -6,11 +6,12 @@
  * const { preprocessing, train, validation, test, notes } = prepareTable(table, { target: 'species', seed: 1 })
  */
 import { expectOptions } from '../base/options.js'
-import { type Dataset, type Split, type SplitFractions, splitIndices } from './column.js'
+import type { Dataset } from './column.js'
 import { type DescribeOptions, type Description, describe } from './preprocess-describe.js'
 import { fitPreprocessing } from './preprocess-fit.js'
 import { featureNames, inputWidth, type Preprocessing } from './preprocess-plan.js'
 import { encodeTarget, rowsWithTarget, transform } from './preprocess-transform.js'
+import { type Split, type SplitFractions, splitIndices } from './split.js'
 import { column, type Table } from './table.js'
 import { classMatcher } from './table-text.js'
 
@@ -53,12 +54,12 @@ export function prepareTable(table: Table, options: PrepareOptions): Prepared {
     validation: 0.2,
     test: options.test ? 0 : 0.2,
   }
-  const cut = splitIndices(
-    description.rows.length,
-    fractions,
-    options.seed,
-    (options.stratify ?? true) ? labels : undefined,
-  )
+  const cut = splitIndices({
+    count: description.rows.length,
+    shares: fractions,
+    seed: options.seed,
+    stratify: (options.stratify ?? true) ? labels : undefined,
+  })
   const pick = (indices: Uint32Array) => indices.map((i) => description.rows[i]!)
   const train = pick(cut.train)
   const preprocessing = fitPreprocessing(table, description, train)

@@ -5,8 +5,9 @@
 import { ValueError } from '../base/errors.js'
 import { breath, CallSize } from '../base/pace.js'
 import { batchSizeOf, permutation } from '../data/batches.js'
-import { checkLabels, type Dataset, sampleCount, splitIndices, subset } from '../data/column.js'
+import { checkLabels, type Dataset, sampleCount, subset } from '../data/column.js'
 import { datasetOf, valueType } from '../data/source.js'
+import { splitIndices } from '../data/split.js'
 import { memoryText } from '../explain.js'
 import { crossEntropy } from '../loss/cross-entropy.js'
 import type { Metric } from '../metrics/metric.js'
@@ -311,7 +312,9 @@ export class Session {
     if (validationSplit === undefined) return { train, validation: validation && datasetOf(validation, 'validation') }
     const labels = train.target.shape.length === 1 && valueType(train.target, 'target') === 'int32'
     const shares = { train: 1 - validationSplit, validation: validationSplit, test: 0 }
-    const parts = splitIndices(sampleCount(train), shares, this.#seed, labels ? train.target.data : undefined)
+    const count = sampleCount(train)
+    const stratify = labels ? train.target.data : undefined
+    const parts = splitIndices({ count, shares, seed: this.#seed, stratify })
     if (parts.train.length === 0 || parts.validation.length === 0)
       throw new ValueError(
         'fit',

@@ -7,9 +7,10 @@
  * const { accuracy } = await assessTable(plan, net)                 // table-assess.ts
  */
 import { ValueError } from '../base/errors.js'
-import { type Dataset, type Split, subset } from '../data/column.js'
+import { type Dataset, subset } from '../data/column.js'
 import { encode, fitPreprocessing, type PrepareOptions, prepareTable } from '../data/preprocess.js'
 import { inputWidth, type Preprocessing, type Task, taskOf } from '../data/preprocess-plan.js'
+import type { Split } from '../data/split.js'
 import type { Table } from '../data/table.js'
 import { RandomStream } from '../numerics/random.js'
 import { fit } from './fit.js'

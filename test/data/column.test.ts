@@ -1,7 +1,6 @@
-/** @file Samples: subsets, seeded and stratified splits, and checks that name the place. */
-import fc from 'fast-check'
+/** @file Samples: subsets, what stays together in a split, and checks that name the place. */
 import { describe, expect, test } from 'vitest'
-import { checkDataset, type Dataset, splitDataset, splitIndices, subset } from '../../src/data/column.js'
+import { checkDataset, type Dataset, splitDataset, subset } from '../../src/data/column.js'
 
 const thirds = { train: 0.6, validation: 0.2, test: 0.2 }
 
@@ -14,81 +13,16 @@ function dataset(count: number, classes = 3): Dataset {
   }
 }
 
-describe('splits', () => {
-  const shares = fc.tuple(
-    fc.integer({ min: 1, max: 20 }),
-    fc.integer({ min: 0, max: 20 }),
-    fc.integer({ min: 0, max: 20 }),
-  )
-  test('every sample is in exactly one part, and sizes are within one of exact, also by class', () => {
-    fc.assert(
-      fc.property(
-        shares,
-        fc.array(fc.nat(4), { minLength: 1, maxLength: 200 }),
-        fc.integer(),
-        fc.boolean(),
-        (w, labels, seed, stratify) => {
-          const sum = w[0] + w[1] + w[2]
-          const fractions = { train: w[0] / sum, validation: w[1] / sum, test: w[2] / sum }
-          const split = splitIndices(labels.length, fractions, seed, stratify ? labels : undefined)
-          const all = [...split.train, ...split.validation, ...split.test]
-          expect(all.sort((a, b) => a - b)).toEqual(labels.map((_, i) => i))
-          for (const part of ['train', 'validation', 'test'] as const) {
-            expect(Math.abs(split[part].length - labels.length * fractions[part])).toBeLessThan(1 + 1e-6)
-            if (!stratify) continue
-            for (let label = 0; label <= 4; label++) {
-              const members = labels.filter((l) => l === label).length
-              const here = [...split[part]].filter((i) => labels[i] === label).length
-              expect(Math.abs(here - members * fractions[part])).toBeLessThan(2)
-            }
-          }
-        },
-      ),
-      { numRuns: 300 },
-    )
-  })
-
-  test('the seed decides: equal seeds equal parts, another seed other parts; parts are shuffled', () => {
-    for (const labels of [undefined, Array.from({ length: 100 }, (_, i) => i % 3)]) {
-      const a = splitIndices(100, thirds, 1, labels)
-      expect(splitIndices(100, thirds, 1, labels)).toEqual(a)
-      expect(splitIndices(100, thirds, 2, labels).train).not.toEqual(a.train)
-      expect([...a.train]).not.toEqual([...a.train].sort((x, y) => x - y))
-      // By class sorted parts would give batches of one class.
-      if (labels) expect(new Set([...a.train].slice(0, 20).map((i) => labels[i])).size).toBe(3)
-    }
-  })
-
-  test('over many seeds each sample is in the test part as often as its share says', () => {
-    for (const labels of [undefined, Array.from({ length: 30 }, (_, i) => i % 2)]) {
-      const hits = new Array<number>(30).fill(0)
-      for (let seed = 0; seed < 2000; seed++) for (const i of splitIndices(30, thirds, seed, labels).test) hits[i]!++
-      // Binomial with n = 2000, p = 0.2: mean 400, deviation 18.
-      for (const count of hits) expect(Math.abs(count - 400)).toBeLessThan(5 * 18)
-    }
-  })
-
-  test('input, target and weight stay together', () => {
-    const { train, validation, test: held } = splitDataset(dataset(50), thirds, { seed: 3, stratify: true })
-    expect([train, validation, held].map(({ target }) => target.shape)).toEqual([[30], [10], [10]])
-    for (const part of [train, validation, held]) {
-      expect(part.input.scale).toBe(1 / 255)
-      part.sampleWeight!.data.forEach((id, i) => {
-        expect([...part.input.data.subarray(4 * i, 4 * i + 4)]).toEqual([0, 1, 2, 3].map((k) => (4 * id + k) & 255))
-        expect(part.target.data[i]).toBe(id % 3)
-      })
-    }
-  })
-
-  test('shares must sum to one', () => {
-    for (const fractions of [
-      { ...thirds, test: 0.3 },
-      { train: 0, validation: 0.5, test: 0.5 },
-      { train: 1.5, validation: -0.5, test: 0 },
-    ])
-      expect(() => splitIndices(10, fractions, 1)).toThrow(/sum to 1/)
-    expect(() => splitIndices(0, thirds, 1)).toThrow(/no samples/)
-  })
+test('input, target and weight stay together', () => {
+  const { train, validation, test: held } = splitDataset(dataset(50), thirds, { seed: 3, stratify: true })
+  expect([train, validation, held].map(({ target }) => target.shape)).toEqual([[30], [10], [10]])
+  for (const part of [train, validation, held]) {
+    expect(part.input.scale).toBe(1 / 255)
+    part.sampleWeight!.data.forEach((id, i) => {
+      expect([...part.input.data.subarray(4 * i, 4 * i + 4)]).toEqual([0, 1, 2, 3].map((k) => (4 * id + k) & 255))
+      expect(part.target.data[i]).toBe(id % 3)
+    })
+  }
 })
 
 test('subset copies the chosen samples, narrow and wide ones', () => {
