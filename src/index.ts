@@ -35,11 +35,15 @@ export { readTable } from './data/table-file.js'
 export type { Explanation, KernelExplanation, PeakExplanation } from './explain.js'
 export * from './io/chart.js'
 export type { Score } from './io/checkpoint-folder.js'
+export type { AnyEvent, OtherEvent } from './io/event-lines.js'
 export { type LoadOptions, load, type Saved, type SaveOptions, save } from './io/model.js'
 export { exportOnnx, type OnnxExportOptions, type OnnxInput } from './io/onnx/export.js'
 export { importOnnx, type OnnxImportOptions, type OnnxModule, type OnnxValue } from './io/onnx/import.js'
 export { type PngOptions, pngBytes, writePng } from './io/png.js'
+export type { NetworkContent } from './io/run-curves.js'
+export type { ReadRunOptions, RunContent } from './io/run-reader.js'
 export type { StoredTensor } from './io/safetensors.js'
+export type { SeriesPoints } from './io/series.js'
 /** Losses: functions of (output, target) that give the error of a batch. */
 export * as loss from './loss/index.js'
 /** Scores over whole data sets, for `fit`, `evaluate` and loops of one’s own. */
@@ -114,6 +118,27 @@ export type {
 } from './train/checkpoint-parts.js'
 export { EarlyStopping, type EarlyStoppingOptions, earlyStopping, type ScoreTree } from './train/early-stopping.js'
 export { type EvaluateOptions, evaluate } from './train/evaluate.js'
+export type {
+  ActivationStatistics,
+  ConfusionEvent,
+  EndEvent,
+  EpochEvent,
+  EventScores,
+  Histogram,
+  HistogramEvent,
+  LayersEvent,
+  ParameterNorms,
+  ProfileEvent,
+  RunEnvironment,
+  RunEvent,
+  RunInfo,
+  RunObserver,
+  StartEvent,
+  StepEvent,
+  WarningEvent,
+  WrongEvent,
+  WrongExample,
+} from './train/events.js'
 export {
   type FindLearningRateOptions,
   type FoundLearningRate,
@@ -128,6 +153,7 @@ export { type ModelContent, modelFrom, openModel, saveModel } from './train/mode
 export { ReduceOnPlateau, type ReduceOnPlateauOptions, reduceOnPlateau } from './train/plateau.js'
 export { predict } from './train/predict.js'
 export { type Progress, progressLine, type TextStream } from './train/progress.js'
+export { readEvents, readRun } from './train/read-run.js'
 export type { Run } from './train/run.js'
 export {
   assessTable,

@@ -15,6 +15,8 @@ export interface RunObserver {
 interface Timed {
   /** Milliseconds since 1970, as of Date.now(). */
   readonly time: number
+  /** Which network it is of, counted from 1, where a run trains several (an ensemble). */
+  readonly member?: number
 }
 
 /** The run begins; written again when it goes on from a checkpoint: events of later steps than this are then void. */
@@ -183,3 +185,32 @@ export type RunEvent =
   | WrongEvent
   | ProfileEvent
   | EndEvent
+
+/** What run.json says: everything about a run that does not change while it goes on. */
+export interface RunInfo {
+  readonly format: 1
+  readonly name: string
+  /** When it began, ISO. */
+  readonly created: string
+  /** The command line, where it was one. */
+  readonly command?: string
+  /** Options and settings by name; plain data. */
+  readonly configuration: { readonly [name: string]: unknown }
+  readonly environment: RunEnvironment
+  /** The table of its layers, and how many numbers are trained. */
+  readonly network?: { readonly text: string; readonly parameters: number }
+}
+
+/** Where a run was made. */
+export interface RunEnvironment {
+  readonly gradus: string
+  readonly node: string
+  /** `linux x64` */
+  readonly platform: string
+  readonly cpu: string
+  readonly threads: number
+  /** What is asked for: auto, wasm, native or interpreter. */
+  readonly engine: string
+  /** fused or portable. */
+  readonly numerics: string
+}
