@@ -3,14 +3,7 @@
  * says yes trains it. To add a kind, add a row, with the settings that it takes, before tables, which take what is left.
  */
 
-import {
-  ensembleSettings,
-  lossSettings,
-  networkSettings,
-  type Setting,
-  tableSettingRows,
-  trainingSettings,
-} from './settings.js'
+import { digitsSettings, type Setting, settingsOfTables } from './settings.js'
 import type { DigitsCommand } from './train-digits.js'
 import type { TableCommand } from './train-table.js'
 
@@ -32,7 +25,7 @@ const digits: Kind = {
   name: 'digits',
   usage: 'digits [options]',
   is: (source) => source === 'digits',
-  settings: [...networkSettings, ...trainingSettings],
+  settings: digitsSettings,
   train: async (_, options, words) => (await import('./train-digits.js')).trainDigits(options as DigitsCommand, words),
 }
 
@@ -40,7 +33,7 @@ const tables: Kind = {
   name: 'tables',
   usage: 'FILE.csv --target COLUMN [options]',
   is: () => true,
-  settings: [...tableSettingRows, ...networkSettings, ...lossSettings, ...ensembleSettings, ...trainingSettings],
+  settings: settingsOfTables,
   train: async (source, options, words) =>
     (await import('./train-table.js')).trainOnTable(source, options as TableCommand, words),
 }
@@ -52,4 +45,10 @@ export const kinds: readonly Kind[] = [digits, tables]
 export async function kindOf(source: string): Promise<Kind> {
   for (const kind of kinds) if (await kind.is(source)) return kind
   return tables
+}
+
+/** All settings of all kinds, each once. Those of tables come first: they have most. */
+export const allSettings = (): readonly Setting[] => {
+  const settings = [...kinds].reverse().flatMap((kind) => kind.settings)
+  return [...new Map(settings.map((one) => [one.name, one])).values()]
 }

@@ -11,7 +11,7 @@ import { verbs } from './commands/index.js'
 
 const usageError = 2
 /** Operations whose errors are wrong usage: options, and variables of the environment. */
-const usageFaults = new Set(['tableSettings', 'environment'])
+const usageFaults = new Set(['tableSettings', 'environment', 'configuration'])
 
 function program(exit: (code: number) => void): Command {
   const root = new Command('gradus')

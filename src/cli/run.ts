@@ -18,6 +18,7 @@ import type { FitOptions } from '../train/options.js'
 import { type Progress, progressLine } from '../train/progress.js'
 import { NothingLearned } from '../train/table-model.js'
 import type { Epoch, History } from '../train/types.js'
+import type { Configuration } from './configuration.js'
 import { silent } from './output.js'
 
 /** Options that all commands of training have. */
@@ -43,16 +44,19 @@ export interface RunFolder {
   close(): void
 }
 
-/** Makes `output`, which must not exist or be empty, or runs/NAME-001 (-002, ...), and in it an empty history. */
-export async function startRun({
-  output,
-  name,
-  resume = false,
-}: {
+/** What a run is, before it begins. */
+export interface RunPlan {
   readonly output?: string
   readonly name: string
   readonly resume?: boolean
-}): Promise<RunFolder> {
+  /** The command line. */
+  readonly command: string
+  /** All settings, from which `gradus train --config run.json` makes the same run again. */
+  readonly configuration: Configuration
+}
+
+/** Makes `output`, which must not exist or be empty, or runs/NAME-001 (-002, ...), and in it an empty history. */
+export async function startRun({ output, name, resume = false, command, configuration }: RunPlan): Promise<RunFolder> {
   const goesOn = resume && output !== undefined
   const path = goesOn
     ? await openRunFolder(output)
@@ -76,6 +80,8 @@ export async function startRun({
   }
   try {
     if (!goesOn) log = createJsonLines(history)
+    const record = { format: 1, name: basename(path), created: new Date().toISOString(), command, configuration }
+    await writeFileAtomic(join(path, 'run.json'), `${JSON.stringify(record, undefined, 2)}\n`)
   } catch (error) {
     await discard()
     throw error
@@ -138,7 +144,7 @@ function unchanged(settings: object): Checkpointable {
  * Runs `work` with a run's folder, listening for Ctrl-C; if it throws, the folder goes. The exit code is 0, or that of the signal.
  */
 export async function withRun(
-  where: { readonly output?: string; readonly name: string; readonly resume?: boolean },
+  where: RunPlan,
   work: (run: RunFolder, signal: AbortSignal) => Promise<void>,
 ): Promise<number> {
   const run = await startRun(where)

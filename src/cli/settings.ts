@@ -162,6 +162,18 @@ export const trainingSettings: readonly Setting[] = inGroup('Training:', [
   },
 ])
 
+/** What a training on digits may be told. */
+export const digitsSettings: readonly Setting[] = [...networkSettings, ...trainingSettings]
+
+/** What a training on a table may be told. */
+export const settingsOfTables: readonly Setting[] = [
+  ...tableSettingRows,
+  ...networkSettings,
+  ...lossSettings,
+  ...ensembleSettings,
+  ...trainingSettings,
+]
+
 /** The settings of these names. */
 export const pick = (settings: readonly Setting[], ...names: readonly string[]): readonly Setting[] =>
   settings.filter(({ name }) => names.includes(name))

@@ -19,8 +19,10 @@ import { eachEpoch } from '../train/run.js'
 import { NothingLearned } from '../train/table-model.js'
 import { checkSettings, optimizerOf, type TrainingSettings } from '../train/table-settings.js'
 import type { Epoch, Net } from '../train/types.js'
+import { configurationOf } from './configuration.js'
 import { beside, bold, dim, grouped, markdownTable, number, percent, picture, say, seconds } from './output.js'
 import { learningCurve, programName, progressOf, type RunOptions, sayOf, withRun } from './run.js'
+import { digitsSettings } from './settings.js'
 
 export type DigitsCommand = RunOptions & Partial<TrainingSettings>
 
@@ -62,7 +64,8 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
   const layers = summary(net, [1, 28, 28])
   const batch = settings.batchSize === 'full' ? counts.train : Math.min(settings.batchSize, counts.train)
   const stepsAnEpoch = Math.ceil(counts.train / batch)
-  return withRun({ output, name: 'digits', resume }, async (run, signal) => {
+  const configuration = configurationOf('digits', {}, digitsSettings, settings)
+  return withRun({ output, name: 'digits', resume, command: words, configuration }, async (run, signal) => {
     print(
       entry('Data', `MNIST: handwritten digits, 28×28 grey pixels, ten classes`),
       entry(

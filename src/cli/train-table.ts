@@ -14,8 +14,10 @@ import { saveModel } from '../train/model-folder.js'
 import { assessTable, importance } from '../train/table-assess.js'
 import { planTable, trainTable } from '../train/table-model.js'
 import type { TableSettings } from '../train/table-settings.js'
+import { configurationOf } from './configuration.js'
 import { say, shellLine } from './output.js'
 import { learningCurve, programName, progressOf, type RunOptions, sayOf, withRun } from './run.js'
+import { settingsOfTables } from './settings.js'
 import { describeTraining, type Finished, reportPlan, reportResult, summaryMarkdown } from './table-report.js'
 
 export interface TableCommand extends RunOptions, Partial<TableSettings> {
@@ -59,40 +61,44 @@ export async function trainOnTable(file: string, command: TableCommand, words: s
   const print = sayOf(command, say)
 
   const name = basename(file).replace(/(\.(csv|tsv|txt|data|gz))+$/i, '')
-  return withRun({ output: command.output, name, resume: command.resume }, async (run, signal) => {
-    print(...reportPlan(file, data, plan, layers, { test: command.test }))
-    const trained = await trainTable(plan, {
-      signal,
-      progress: (member) =>
-        progressOf(command, plan.folds.length > 1 ? `network ${member}/${plan.folds.length}  ` : '', member === 1),
-      epoch: run.log,
-      checkpoint: (member) => run.checkpoint(member, plan.settings),
-    })
-    const finished: Finished = {
-      words,
-      file,
-      plan,
-      trained,
-      layers,
-      scores: await assessTable(plan, trained.net),
-      importance: await importance(plan, trained.net),
-    }
-    await saveModel(run.path, {
-      net: trained.net,
-      network: trained.network,
-      task: plan.task,
-      preprocessing: plan.preprocessing,
-      training: describeTraining(finished),
-    })
-    const histories = trained.members.map(({ history }) => history)
-    await run.write('learning-curve.svg', learningCurve(`${name}: loss by epoch`, plan.settings.loss, histories))
-    const next = `${programName()} ${shellLine(['predict', run.path, command.test ?? file, ...readingOptions(command)])}`
-    await run.write('summary.md', summaryMarkdown(finished, next))
-    print(...reportResult(finished), '', `Folder  ${run.path}`, `Next    ${next}`)
-    if (command.json)
-      console.log(JSON.stringify({ folder: run.path, notes: plan.notes, ...describeTraining(finished) }))
-    else if (command.quiet) console.log(run.path)
-  })
+  const configuration = configurationOf(file, command, settingsOfTables, plan.settings)
+  return withRun(
+    { output: command.output, name, resume: command.resume, command: words, configuration },
+    async (run, signal) => {
+      print(...reportPlan(file, data, plan, layers, { test: command.test }))
+      const trained = await trainTable(plan, {
+        signal,
+        progress: (member) =>
+          progressOf(command, plan.folds.length > 1 ? `network ${member}/${plan.folds.length}  ` : '', member === 1),
+        epoch: run.log,
+        checkpoint: (member) => run.checkpoint(member, plan.settings),
+      })
+      const finished: Finished = {
+        words,
+        file,
+        plan,
+        trained,
+        layers,
+        scores: await assessTable(plan, trained.net),
+        importance: await importance(plan, trained.net),
+      }
+      await saveModel(run.path, {
+        net: trained.net,
+        network: trained.network,
+        task: plan.task,
+        preprocessing: plan.preprocessing,
+        training: describeTraining(finished),
+      })
+      const histories = trained.members.map(({ history }) => history)
+      await run.write('learning-curve.svg', learningCurve(`${name}: loss by epoch`, plan.settings.loss, histories))
+      const next = `${programName()} ${shellLine(['predict', run.path, command.test ?? file, ...readingOptions(command)])}`
+      await run.write('summary.md', summaryMarkdown(finished, next))
+      print(...reportResult(finished), '', `Folder  ${run.path}`, `Next    ${next}`)
+      if (command.json)
+        console.log(JSON.stringify({ folder: run.path, notes: plan.notes, ...describeTraining(finished) }))
+      else if (command.quiet) console.log(run.path)
+    },
+  )
 }
 
 /** How the file is to be read. */

@@ -14,6 +14,8 @@ export interface Value {
   readonly schema: Schema
   /** 'It must be ' goes before it: 'a number above 0'. */
   readonly expected: string
+  /** The same where JSON writes it otherwise. */
+  readonly expectedAsJson?: string
   /** From the text of the command line to what JSON would hold; undefined is nothing of the kind. */
   readonly read: (text: string) => unknown
   /** An option that is repeated adds to the list. */
@@ -25,12 +27,13 @@ export const parserOf =
   (value: Value) =>
   (text: string, earlier?: unknown): unknown => {
     const given = value.read(text)
-    if (given === undefined || !accepts(value.schema, given)) throw new InvalidArgumentError(cure(value, text))
+    if (given === undefined || !accepts(value.schema, given))
+      throw new InvalidArgumentError(cure(value, value.expected, text))
     return value.repeated && Array.isArray(earlier) ? [...earlier, ...(given as unknown[])] : given
   }
 
 /** What to write instead. */
-export function cure({ schema, expected }: Value, given: unknown): string {
+export function cure({ schema }: Value, expected: string, given: unknown): string {
   const near = schema.enum && typeof given === 'string' ? nearest(given, schema.enum as readonly string[]) : undefined
   return `${near ? `Did you mean ${near}? ` : ''}It must be ${expected}.`
 }
@@ -79,6 +82,7 @@ export const batchSize: Value = {
 export const sizes: Value = {
   schema: { type: 'array', items: { type: 'integer', minimum: 1, maximum: 1e5 } },
   expected: "sizes of layers such as 64,32, or 'none' for a linear model",
+  expectedAsJson: 'a list of sizes of layers such as [64, 32]; [] makes a linear model',
   read: (text) => (text === 'none' ? [] : text.split(',').map(numeral)),
 }
 
@@ -86,6 +90,7 @@ export const sizes: Value = {
 export const names: Value = {
   schema: { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1 },
   expected: 'names separated by commas, none of them empty',
+  expectedAsJson: 'a list of names, such as ["a", "b"], none of them empty',
   read: (text) => text.split(',').map((name) => name.trim()),
   repeated: true,
 }
@@ -94,6 +99,7 @@ export const names: Value = {
 export const texts: Value = {
   schema: { type: 'array', items: { type: 'string' } },
   expected: 'a text',
+  expectedAsJson: 'a list of texts',
   read: (text) => [text],
   repeated: true,
 }
@@ -109,6 +115,7 @@ export const text: Value = {
 export const separator: Value = {
   schema: { type: 'string', minLength: 1, maxLength: 1 },
   expected: 'one character, or comma, semicolon, tab, bar',
+  expectedAsJson: 'one character',
   read: (given) => ({ tab: '\t', '\\t': '\t', comma: ',', semicolon: ';', bar: '|' })[given] ?? given,
 }
 

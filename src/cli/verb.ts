@@ -30,14 +30,24 @@ export function addSettings(command: Command, settings: readonly Setting[]): voi
     for (const one of optionsOf(setting)) command.addOption(one)
 }
 
-/** The long flags that were given on the command line, of options that have these names, or of all. */
+/** Where commander is to say that a value came from. */
+const fromFile = 'config'
+
+/** Takes settings of a file for options that were not given on the command line. */
+export function fromConfiguration(command: Command, settings: { readonly [name: string]: unknown }): void {
+  for (const [name, value] of Object.entries(settings))
+    if (command.getOptionValueSource(name) !== 'cli') command.setOptionValueWithSource(name, value, fromFile)
+}
+
+/** The options that were given, on the command line by their flags or in a file by their names. */
 export function givenFlags(command: Command): { readonly name: string; readonly flag: string }[] {
   const options = command.opts()
   return command.options.flatMap((one) => {
     const name = one.attributeName()
-    const given = command.getOptionValueSource(name) === 'cli'
+    const source = command.getOptionValueSource(name)
     // A switch's two flags share their name; the value says which one it was.
     const which = typeof options[name] !== 'boolean' || options[name] === !one.negate
-    return given && which ? [{ name, flag: one.long! }] : []
+    if (!which || (source !== 'cli' && source !== fromFile)) return []
+    return [{ name, flag: source === fromFile ? name : one.long! }]
   })
 }

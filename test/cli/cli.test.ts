@@ -41,7 +41,7 @@ const file = (name: string, text: string): string => {
 }
 const lines = (text: string) => text.trim().split('\n')
 const files = (path: string) => readdirSync(join(folder, path)).sort()
-const runFiles = ['history.jsonl', 'learning-curve.svg', 'model.json', 'summary.md', 'weights.safetensors']
+const runFiles = ['history.jsonl', 'learning-curve.svg', 'model.json', 'run.json', 'summary.md', 'weights.safetensors']
 
 /** 60 rows: the class is the sign of a − b, with a column of text and one of identifiers. */
 function classTable(): string {

@@ -2,27 +2,24 @@
  * @file `gradus train SOURCE`: finds the kind of what is to be trained, checks the options against it, and trains.
  */
 import type { Command } from 'commander'
-import { type Kind, kindOf, kinds } from '../kinds.js'
+import { readConfiguration } from '../configuration.js'
+import { allSettings, type Kind, kindOf, kinds } from '../kinds.js'
 import { shellLine } from '../output.js'
 import type { RunOptions } from '../run.js'
-import { addGroup, addSettings, givenFlags, json, option, type Verb } from '../verb.js'
+import { addGroup, addSettings, fromConfiguration, givenFlags, json, option, type Verb } from '../verb.js'
 
 export const train: Verb = (root, finish) => {
-  const command = root
+  const command: Command = root
     .command('train')
     .description('train a network on a table (CSV, TSV, also gzipped), or on MNIST with the word digits')
-    .argument('<file|digits>', 'the table, or digits')
+    .argument('[file|digits]', 'the table, or digits; may stand in the file of --config')
     .usage(
       [...kinds]
         .reverse()
         .map((kind) => kind.usage)
         .join('\n       gradus train '),
     )
-  // Tables come first: they have most settings, and what they share with others stands in the place where they have it.
-  addSettings(
-    command,
-    [...kinds].reverse().flatMap((kind) => kind.settings),
-  )
+  addSettings(command, allSettings())
   addGroup(command, 'Output:', [
     option('-o, --output <folder>', 'where to write the model; runs/NAME-001 by default, never an old one'),
     option('--resume', 'save each epoch in the folder of --output, and go on from there if there is something'),
@@ -30,12 +27,15 @@ export const train: Verb = (root, finish) => {
     option('-q, --quiet', 'print the path of the folder only'),
     option('--no-progress', 'no progress on standard error'),
   ])
+  addGroup(command, 'Configuration:', [
+    option('-c, --config <file>', 'settings in a JSON file, or the run.json of a run; flags win over it'),
+  ])
   command
     .addHelpText(
       'after',
       `
 What is left out is guessed from the data, and what was guessed is printed with the option that says otherwise.
-The folder holds model.json, weights.safetensors, history.jsonl, learning-curve.svg and summary.md.
+The folder holds model.json, weights.safetensors, history.jsonl, run.json, learning-curve.svg and summary.md.
 Ctrl-C stops the training, keeps the best so far and completes the folder.
 With --output FOLDER --resume the same command can be given again, whatever ended it, and ends as if nothing had.
 
@@ -43,9 +43,17 @@ Examples:
   $ gradus train iris.csv --columns sepal_length,sepal_width,petal_length,petal_width,species --target species
   $ gradus train winequality-red.csv -t quality --task regression --hidden 64,32 --dropout 0.2
   $ gradus train adult.data --columns age,workclass,... --target income --test adult.test
-  $ gradus train digits --hidden 512 --epochs 20 --seed 7`,
+  $ gradus train digits --hidden 512 --epochs 20 --seed 7
+  $ gradus train --config runs/penguins-001/run.json       # the same run once more`,
     )
-    .action(async (source: string, options: RunOptions) => {
+    .action(async (given: string | undefined) => {
+      const { config } = command.opts<{ config?: string }>()
+      const settings = config === undefined ? {} : await readConfiguration(config, allSettings())
+      const source = given ?? settings.train
+      if (source === undefined)
+        command.error('error: what to train is not said: give a table, or digits, or --config FILE with "train" in it')
+      fromConfiguration(command, settings)
+      const { config: _, ...options } = command.opts<RunOptions & { config?: string }>()
       if (options.resume && options.output === undefined)
         command.error('error: --resume needs --output FOLDER: where to go on, or to begin')
       const kind = await kindOf(source)
@@ -54,7 +62,7 @@ Examples:
     })
 }
 
-/** Options of other kinds would do nothing here. */
+/** Settings of other kinds would do nothing here. */
 function refuseOthers(command: Command, kind: Kind, source: string): void {
   const has = (one: Kind, name: string) => one.settings.some((setting) => setting.name === name)
   const others = (name: string) => kinds.filter((one) => one !== kind && has(one, name))
