@@ -18,6 +18,9 @@ export {
   subset,
 } from './data/column.js'
 export { type CsvOptions, parseCsv } from './data/csv.js'
+export { decodeImage, type ImageFit, type ImageForm } from './data/image-decode.js'
+export { type ImageFolder, type ImageFolderOptions, imageFolder } from './data/image-folder.js'
+export type { ImageChunk, ImageSource, SkippedImage } from './data/image-source.js'
 export { type Prepared, type PrepareOptions, prepareTable } from './data/preprocess.js'
 export type { ColumnDescription, Description } from './data/preprocess-describe.js'
 export type {
