@@ -37,7 +37,9 @@ afterAll(() => rmSync(project, { recursive: true, force: true }))
 test('the tarball holds the library and no data', () => {
   expect(files).toContain('dist/index.js')
   expect(files).toContain('dist/index.d.ts')
-  expect(files.filter((path) => !/^(dist\/.*\.(js|d\.ts)|README\.md|LICENSE|package\.json|schema\/train\.json)$/.test(path))).toEqual([])
+  expect(
+    files.filter((path) => !/^(dist\/.*\.(js|d\.ts)|README\.md|LICENSE|package\.json|schema\/train\.json)$/.test(path)),
+  ).toEqual([])
 })
 
 test("README's examples type-check and run", () => {

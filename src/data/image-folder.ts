@@ -7,11 +7,11 @@
  */
 import { ValueError } from '../base/errors.js'
 import { checkNames } from '../base/options.js'
-import { splitIndices } from './column.js'
 import { checkForm, type ImageFit, type ImageForm } from './image-decode.js'
 import type { ImageFiles, PartName } from './image-files.js'
 import { type ImageHeader, imageHeader, mostPixels } from './image-header.js'
 import { ImageSource, type SkippedImage } from './image-source.js'
+import { splitIndices } from './split.js'
 
 /** How `imageFolder` reads. */
 export interface ImageFolderOptions {
@@ -131,7 +131,12 @@ function splitParts(
   if (validation + test >= 1)
     throw new ValueError('imageFolder', 'validationSplit and testSplit leave nothing to learn from')
   const { files, labels } = parts.train!
-  const chosen = splitIndices(files.length, { train: 1 - validation - test, validation, test }, seed, labels)
+  const chosen = splitIndices({
+    count: files.length,
+    shares: { train: 1 - validation - test, validation, test },
+    seed,
+    stratify: labels,
+  })
   const take = (indices: Uint32Array): ImageFiles => {
     // In the order of the folder, as everything else is.
     const order = indices.slice().sort()

@@ -5,8 +5,27 @@
  *
  * resized({ width: 500, height: 375, channels: 3, data }, { size: [64, 64], channels: 3 })
  */
-import type { ImageForm } from './image-decode.js'
 import type { Pixels } from './image-png.js'
+
+/** What becomes of images whose sides are as another to each other than those of the sample. */
+export type ImageFit = 'crop' | 'pad' | 'stretch'
+
+/** The form that all samples have. */
+export interface ImageForm {
+  /** Height and width in pixels. */
+  readonly size: readonly [height: number, width: number]
+  /** 1 grey, 3 RGB. */
+  readonly channels: 1 | 3
+  /**
+   * 'crop' takes the largest part in the middle (the default), 'pad' puts `background` around the whole, 'stretch' changes how its
+   * sides are to each other.
+   */
+  readonly fit?: ImageFit
+  /** What is seen through pixels that are not opaque, and around an image that is padded: 0 black to 255 white, the default. */
+  readonly background?: number
+  /** Images that say they have more pixels are not decoded: 64 · 2²⁰ by default. */
+  readonly maxPixels?: number
+}
 
 /** From where to where, in pixels of the image, and how many of them there shall be. */
 interface Axis {
