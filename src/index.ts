@@ -10,6 +10,7 @@ export { DtypeError, FileError, GradusError, ShapeError, TraceError, ValueError 
 export type { Shape } from './base/shape.js'
 export { gradusVersion } from './base/version.js'
 export { type Batches, type BatchesOptions, batches } from './data/batches.js'
+export type { Sample, SamplePart } from './data/collate.js'
 export {
   type Dataset,
   type Samples,
@@ -21,6 +22,16 @@ export { type CsvOptions, parseCsv } from './data/csv.js'
 export { decodeImage, type ImageFit, type ImageForm } from './data/image-decode.js'
 export { type ImageFolder, type ImageFolderOptions, imageFolder } from './data/image-folder.js'
 export type { ImageChunk, ImageSource, SkippedImage } from './data/image-source.js'
+export {
+  type BatchOptions,
+  type ColumnSample,
+  dataset,
+  LazyDataset,
+  type LazySplitOptions,
+  type TrainingData,
+} from './data/lazy-dataset.js'
+export type { Awaitable, SampleContext, SampleRandom } from './data/lazy-node.js'
+export type { MapInWorkersOptions, WorkerContext } from './data/map-workers.js'
 export { type Prepared, type PrepareOptions, prepareTable } from './data/preprocess.js'
 export type { ColumnDescription, Description } from './data/preprocess-describe.js'
 export type {

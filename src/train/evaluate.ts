@@ -8,13 +8,18 @@ import { describeValue } from '../base/describe.js'
 import { ArgumentError, ValueError } from '../base/errors.js'
 import { checkNames } from '../base/options.js'
 import { breath } from '../base/pace.js'
+import { BatchReader } from '../data/batch-reader.js'
 import { batchSizeOf } from '../data/batches.js'
 import { type Dataset, sampleCount } from '../data/column.js'
-import { type DataSource, datasetOf } from '../data/source.js'
+import { LazyDataset, type TrainingData } from '../data/lazy-dataset.js'
+import { isPromise } from '../data/lazy-node.js'
+import { datasetOf } from '../data/source.js'
 import type { Metric } from '../metrics/metric.js'
 import { initialize } from '../nn/module.js'
+import type { Tensor } from '../trace/tensor.js'
 import { Feed } from './feed.js'
 import { type BatchProgram, evaluationProgram, metricsOf, outputShape, ScoreTotal } from './program.js'
+import { sumOf } from './training-feed.js'
 import type { Loss, Metrics, Net, NoMetrics, Scores } from './types.js'
 
 /** What `evaluate` measures. */
@@ -38,7 +43,7 @@ export const evaluationBatch = 512
  */
 export async function evaluate<M extends Metrics = NoMetrics>(
   net: Net,
-  data: DataSource,
+  data: TrainingData,
   options: EvaluateOptions<M>,
 ): Promise<Scores<M>> {
   checkNames('evaluate', options, ['loss', 'metrics', 'batchSize', 'signal'])
@@ -50,13 +55,14 @@ export async function evaluate<M extends Metrics = NoMetrics>(
     throw new ValueError('evaluate', `the loss is ${describeValue(options.loss)}`, {
       hint: 'Give a function, such as loss.crossEntropy.',
     })
-  const dataset = datasetOf(data, 'data')
+  const judged = await judgedOf(data, 'data')
   const metrics = metricsOf('evaluate', options.metrics)
   if (!options.loss && metrics.size === 0)
     throw new ValueError('evaluate', 'has nothing to compute', { hint: 'Give a loss, or metrics.' })
-  outputShape('evaluate', net, dataset.input, 1, 'the data')
+  const output = outputShape('evaluate', net, judged.kind.input, 1, 'the data')
+  if (judged.plainTarget && judged.kind.target.shape.length === output.length - 1) judged.expectLabels(undefined)
   const evaluator = evaluatorFor(net, options.loss, options.metrics ?? {}, metrics)
-  return (await evaluator.run(dataset, options)) as Scores<M>
+  return (await evaluator.run(judged, options)) as Scores<M>
 }
 
 /** A network, a loss and metrics, compiled once for all data that are stored alike. */
@@ -73,17 +79,13 @@ export class Evaluator {
     initialize(net)
   }
 
-  async run(dataset: Dataset, options: { batchSize?: number | 'full'; signal?: AbortSignal } = {}): Promise<Scores> {
-    const count = sampleCount(dataset)
-    const size = batchSizeOf('evaluate', options.batchSize ?? evaluationBatch, count)
-    const program = this.#program(dataset)
+  async run(judged: Judged, options: { batchSize?: number | 'full'; signal?: AbortSignal } = {}): Promise<Scores> {
+    const program = this.#program(judged.kind)
     const total = new ScoreTotal(this.#metrics)
-    const feed = new Feed(dataset, false)
-    for (let from = 0; from < count; from += size) {
+    for await (const [tensors, weight] of judged.batches(options.batchSize ?? evaluationBatch)) {
       if (breath.due) await breath.take()
       options.signal?.throwIfAborted()
-      const range = [from, Math.min(count, from + size)] as const
-      total.add(program(...feed.batches(undefined, [range])[0]!), feed.weight(undefined, range))
+      total.add(program(...tensors), weight)
     }
     return total.scores(this.#loss !== undefined)
   }
@@ -97,6 +99,73 @@ export class Evaluator {
       this.#programs.set(kind, program)
     }
     return program
+  }
+}
+
+/** Data that are looked at, arrays or lazy. */
+export interface Judged {
+  /** What samples are like; it may have none. */
+  readonly kind: Dataset
+  /** Whether targets are plain numbers, of which `expectLabels` makes whole ones. */
+  readonly plainTarget: boolean
+  expectLabels(classes: number | undefined): void
+  batches(size: number | 'full'): Iterable<Weighed> | AsyncIterable<Weighed>
+  /** What a checksum is made of. */
+  facts(): Promise<{ readonly data: Dataset; readonly note?: string }>
+}
+type Weighed = readonly [tensors: readonly Tensor[], weight: number]
+
+/** `name` is for messages. */
+export async function judgedOf(data: TrainingData, name: string): Promise<Judged> {
+  if (data instanceof LazyDataset && !data.columns) return judgedStream(data, name)
+  const dataset = datasetOf(data instanceof LazyDataset ? data.columns! : data, name)
+  return {
+    kind: dataset,
+    plainTarget: false,
+    expectLabels: () => {},
+    *batches(batchSize) {
+      const count = sampleCount(dataset)
+      const size = batchSizeOf('evaluate', batchSize, count)
+      const feed = new Feed(dataset, false)
+      for (let from = 0; from < count; from += size) {
+        const range = [from, Math.min(count, from + size)] as const
+        yield [feed.batches(undefined, [range])[0]!, feed.weight(undefined, range)]
+      }
+    },
+    facts: async () => ({ data: dataset }),
+  }
+}
+
+async function judgedStream(data: LazyDataset<unknown>, name: string): Promise<Judged> {
+  const reader = new BatchReader(data, evaluationBatch, name)
+  await reader.prepare()
+  return {
+    get kind() {
+      return reader.kind
+    },
+    get plainTarget() {
+      return reader.plainTarget
+    },
+    expectLabels: (classes) => reader.expectLabels(classes),
+    async *batches(batchSize) {
+      // Made batches come as they are.
+      if (data.node.batched === undefined)
+        reader.size = batchSizeOf('evaluate', batchSize, data.length ?? Number.POSITIVE_INFINITY)
+      const pass = reader.pass(1, 0)
+      try {
+        for (;;) {
+          const taken = pass.take(1)
+          const [batch] = isPromise(taken) ? await taken : taken
+          if (!batch) return
+          const weights = batch.arrays[2]
+          const weight = weights ? sumOf(weights) : batch.size
+          yield [batch.tensors, weight]
+        }
+      } finally {
+        await pass.end()
+      }
+    },
+    facts: async () => ({ data: await reader.sample(64), note: `first of ${data.length ?? 'a stream'}` }),
   }
 }
 

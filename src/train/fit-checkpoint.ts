@@ -100,8 +100,14 @@ export interface RunFacts {
   readonly shuffle: boolean
   /** Batches to an update. */
   readonly group: number
-  readonly train: Dataset
-  readonly validation: Dataset | undefined
+  readonly train: CheckedData
+  readonly validation: CheckedData | undefined
+}
+
+/** What a checksum is of: data, or the first of them where they stream, which `note` says. */
+interface CheckedData {
+  readonly data: Dataset
+  readonly note?: string
 }
 
 /** Where a run stands in the middle of an epoch. */
@@ -119,6 +125,8 @@ export interface Position {
   readonly under: Underway | undefined
   /** Of the whole run. */
   readonly seconds: number
+  /** Steps in the epochs that are done. */
+  readonly before?: number
 }
 
 type Facts = { readonly [name: string]: unknown }
@@ -141,16 +149,17 @@ class RunPart implements Checkpointable {
   }
 
   saveState(): PartState {
-    const { epochs, under, seconds } = this.position
+    const { epochs, under, seconds, before } = this.position
     const { tensors, ...rest } = { ...under?.total(), batch: under?.batch, seconds: under?.seconds }
-    return { values: { facts: this.#facts, epochs, seconds, under: under && rest }, tensors }
+    return { values: { facts: this.#facts, epochs, seconds, before, under: under && rest }, tensors }
   }
 
   loadState({ values, tensors }: Required<PartState>): () => void {
-    const { facts, epochs, seconds, under } = values as {
+    const { facts, epochs, seconds, before, under } = values as {
       facts: Facts
       epochs: Epoch[]
       seconds: number
+      before: number | undefined
       under: { batch: number; seconds: number; values: PartState['values'] } | undefined
     }
     const different = Object.keys(factNames).filter((name) => facts[name] !== this.#facts[name])
@@ -163,7 +172,7 @@ class RunPart implements Checkpointable {
       )
     return () => {
       const total = () => ({ values: under!.values, tensors })
-      this.position = { epochs, seconds, under: under && { batch: under.batch, seconds: under.seconds, total } }
+      this.position = { epochs, seconds, before, under: under && { batch: under.batch, seconds: under.seconds, total } }
     }
   }
 }
@@ -281,9 +290,10 @@ const mostHashed = 1 << 26
 const block = 1 << 16
 
 /** A checksum of shapes, scales and values; of sets beyond 64 MiB of a thousand blocks of the values. */
-async function checksum({ input, target, sampleWeight }: Dataset): Promise<string> {
+async function checksum({ data: { input, target, sampleWeight }, note }: CheckedData): Promise<string> {
   const { createHash } = await import('node:crypto')
   const hash = createHash('sha256')
+  if (note !== undefined) hash.update(note)
   for (const part of [input, target, sampleWeight]) {
     if (!part) continue
     const { data, shape, scale, offset } = part

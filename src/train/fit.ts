@@ -4,7 +4,7 @@
  *
  * const history = await fit(net, { train, validation, loss: loss.crossEntropy, optimizer: optim.adam(), epochs: 20, seed: 1 })
  */
-import type { DataSource } from '../data/source.js'
+import type { TrainingData } from '../data/lazy-dataset.js'
 import { checkOptions, type FitOptions } from './options.js'
 import { Run, type RunControl } from './run.js'
 import { Session } from './session.js'
@@ -23,7 +23,7 @@ type ValidationOf<M extends Metrics, V, S> = [V, S] extends [undefined, undefine
  */
 export function fit<
   M extends Metrics = NoMetrics,
-  V extends DataSource | undefined = undefined,
+  V extends TrainingData | undefined = undefined,
   S extends number | undefined = undefined,
 >(net: Net, options: FitOptions<M, V, S>): Run<Epoch<M, ValidationOf<M, V, S>>> {
   checkOptions(options)

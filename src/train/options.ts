@@ -4,7 +4,7 @@
 import { describeValue } from '../base/describe.js'
 import { ValueError } from '../base/errors.js'
 import { checkNames, isPlainOptions } from '../base/options.js'
-import type { DataSource } from '../data/source.js'
+import type { TrainingData } from '../data/lazy-dataset.js'
 import { type MovingAverageOptions, movingAverageRule, ParameterAverage } from '../optim/average.js'
 import { Optimizer, type OptimizerSpec } from '../optim/optimizer.js'
 import type { Tensor } from '../trace/tensor.js'
@@ -17,11 +17,11 @@ import type { Loss, Metrics } from './types.js'
 /** What `fit` learns from, how, and for how long. */
 export interface FitOptions<
   M extends Metrics = Metrics,
-  V extends DataSource | undefined = DataSource | undefined,
+  V extends TrainingData | undefined = TrainingData | undefined,
   S extends number | undefined = number | undefined,
 > {
-  /** Must not change during a run: up to 256 MiB are copied when it starts, larger data are read before each call. */
-  readonly train: DataSource
+  /** Must not change during a run: up to 256 MiB are copied when it starts, larger data are read before each call. A lazy data set is read as it is needed. */
+  readonly train: TrainingData
   /** Looked at after each epoch, never learned from. */
   readonly validation?: V
   /** The share of the training data to set aside as validation data, chosen by the seed, equal for all classes. */
@@ -38,7 +38,7 @@ export interface FitOptions<
   readonly batchSize?: number | 'full'
   /** Draws parameters that have no values yet, the order of the samples and dropout: the same seed, the same bits. */
   readonly seed?: number
-  /** A new order each epoch; true by default. */
+  /** A new order each epoch; true by default. Of lazy data only where samples can be had by number: a stream comes as it is, or as its own `shuffle` says. */
   readonly shuffle?: boolean
   /** When to stop, and whether to go back to the best epoch; not at all unless given. */
   readonly earlyStopping?: EarlyStoppingOptions | EarlyStopping

@@ -57,7 +57,7 @@ export function metricsOf(operation: string, metrics: Metrics = {}): ReadonlyMap
 export function trainingProgram(
   net: Net,
   data: Dataset,
-  feed: Feed,
+  feed: Pick<Feed, 'stored'>,
   loss: Loss,
   optimizer: Optimizer,
   metrics: ReadonlyMap<string, Metric>,

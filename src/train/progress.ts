@@ -13,7 +13,8 @@ export interface Progress {
   /** `memory`: what a step needs, in words; not known of a step of one's own. */
   start?(run: {
     readonly epochs: number
-    readonly batches: number
+    /** In an epoch, where that is known. */
+    readonly batches?: number
     readonly memory?: string
     /** Of the epochs those that were done before the run went on from a checkpoint. */
     readonly done?: number
@@ -24,7 +25,7 @@ export interface Progress {
     readonly epochs: number
     /** Batches done in this epoch. */
     readonly batch: number
-    readonly batches: number
+    readonly batches?: number
     /** The mean training loss of the epoch so far. */
     readonly loss: number
   }): void
@@ -74,11 +75,14 @@ export function progressLine(options: { readonly stream?: TextStream } = {}): Pr
       const now = performance.now()
       if (!terminal || now - drawn < calm) return
       drawn = now
-      const done = (epoch - 1 + batch / batches) / epochs
+      // Of a stream nobody knows, before its first end, how much is left.
+      const share = batches === undefined ? 0 : batch / batches
+      const done = batches === undefined ? Number.NaN : (epoch - 1 + share) / epochs
       const left = done > before ? ((now - start) / (done - before)) * (1 - done) : Number.NaN
-      const filled = Math.round((width * batch) / batches)
-      const bar = '█'.repeat(filled) + dim('░'.repeat(width - filled))
-      const head = `epoch ${epoch}/${epochs} ${bar} ${String(Math.round((100 * batch) / batches)).padStart(2)}%`
+      const filled = Math.round(width * share)
+      const percent = batches === undefined ? '' : `${String(Math.round(100 * share)).padStart(2)}%`
+      const bar = batches === undefined ? `batch ${batch}` : '█'.repeat(filled) + dim('░'.repeat(width - filled))
+      const head = `epoch ${epoch}/${epochs} ${bar} ${percent}`.trimEnd()
       const headWidth = `epoch ${epoch}/${epochs} 100%`.length + width
       const parts = [Number.isNaN(loss) ? '' : `loss ${number(loss)}`, last, timeLeft(left)].filter(
         (part) => part !== '',

@@ -4,8 +4,9 @@
  */
 import { ValueError } from '../base/errors.js'
 import { breath, CallSize } from '../base/pace.js'
-import { batchSizeOf, permutation } from '../data/batches.js'
 import { checkLabels, type Dataset, sampleCount, subset } from '../data/column.js'
+import { LazyDataset } from '../data/lazy-dataset.js'
+import { isPromise } from '../data/lazy-node.js'
 import { datasetOf, valueType } from '../data/source.js'
 import { splitIndices } from '../data/split.js'
 import { memoryText } from '../explain.js'
@@ -19,14 +20,14 @@ import { checkSeed, defaultSeed } from '../trace/seed.js'
 import type { Tensor } from '../trace/tensor.js'
 import type { CheckpointParts } from './checkpoint-parts.js'
 import { bestOf, EarlyStopping } from './early-stopping.js'
-import { Evaluator } from './evaluate.js'
-import { Feed, type Range } from './feed.js'
+import { Evaluator, type Judged, judgedOf } from './evaluate.js'
 import { FitCheckpoints, type Underway } from './fit-checkpoint.js'
 import type { FitOptions } from './options.js'
 import { ReduceOnPlateau } from './plateau.js'
 import { type BatchResult, metricsOf, outputShape, ownStep, ScoreTotal, trainingProgram } from './program.js'
 import { type Progress, progressLine } from './progress.js'
 import type { RunControl } from './run.js'
+import { type FedBatch, HeldFeed, StreamFeed, type TrainingFeed } from './training-feed.js'
 import type { Epoch, History, Net, Scores } from './types.js'
 import { unknownLabel, unknownNumber } from './unknown.js'
 
@@ -35,17 +36,14 @@ type Steps = (batches: readonly (readonly Tensor[])[]) => BatchResult[]
 
 /** What is made of the options once the run starts. */
 interface Prepared {
-  readonly train: Dataset
-  readonly validation: Dataset | undefined
+  readonly feed: TrainingFeed
+  readonly validation: Judged | undefined
   readonly optimizer: Optimizer | undefined
-  readonly feed: Feed
   /** What a step needs, in words. */
   readonly memory: string | undefined
   readonly steps: Steps
   /** How many to make in one call; always one of the user's own. */
   readonly calls: CallSize | undefined
-  readonly size: number
-  readonly batches: number
   readonly stopping: EarlyStopping | undefined
   readonly average: ParameterAverage | undefined
   /** Batches to an update. */
@@ -73,6 +71,10 @@ export class Session {
   #earlier: readonly Epoch[] = []
   #earlierSeconds = 0
   #underway: Underway | undefined
+  /** Steps in the epochs that are done. */
+  #before = 0
+  /** Batches in an epoch, where that is known or was seen. */
+  #batches: number | undefined
 
   constructor(net: Net, options: FitOptions, control: RunControl) {
     const { earlyStopping, reduceOnPlateau: plateau, progress } = options
@@ -106,12 +108,18 @@ export class Session {
     const done: Epoch[] = []
     let prepared: Prepared | undefined
     try {
-      prepared = this.#prepare()
+      prepared = await this.#prepare()
       const evaluator = prepared.validation && new Evaluator(this.#net, this.#options.loss, this.#metrics)
       if (this.#options.checkpoint !== undefined) await this.#openCheckpoints(prepared)
       const count = () => this.#earlier.length + done.length
-      const { batches, memory } = prepared
-      this.#progress?.start?.({ epochs: this.#limit, batches, memory, ...(count() > 0 ? { done: count() } : {}) })
+      const { memory } = prepared
+      this.#batches = prepared.feed.batches
+      this.#progress?.start?.({
+        epochs: this.#limit,
+        batches: this.#batches,
+        memory,
+        ...(count() > 0 ? { done: count() } : {}),
+      })
       // A checkpoint may be of the end.
       if (count() > 0 && prepared.stopping?.due) {
         this.#stopped = 'earlyStopping'
@@ -164,7 +172,7 @@ export class Session {
 
   async #openCheckpoints(prepared: Prepared): Promise<void> {
     const { checkpoint, resume = false, shuffle = true } = this.#options
-    const { train, validation, optimizer, stopping, average, random, size, group } = prepared
+    const { feed, validation, optimizer, stopping, average, random, group } = prepared
     const parts = {
       net: this.#net,
       optimizer,
@@ -174,7 +182,9 @@ export class Session {
       reduceOnPlateau: this.#plateau,
     }
     const given = Object.fromEntries(Object.entries(parts).filter(([, part]) => part)) as CheckpointParts
-    const facts = { seed: this.#seed, batchSize: size, shuffle, group, train, validation }
+    const train = await feed.facts()
+    const judged = await validation?.facts()
+    const facts = { seed: this.#seed, batchSize: feed.size, shuffle, group, train, validation: judged }
     const scored = validation && (this.#options.loss !== undefined || !this.#options.step)
     const metric = stopping?.metric ?? (scored ? 'validation.loss' : 'train.loss')
     const opened = await FitCheckpoints.open(checkpoint!, resume, given, facts, metric, (path) => {
@@ -187,11 +197,12 @@ export class Session {
     this.#earlier = position.epochs
     this.#earlierSeconds = position.seconds
     this.#underway = position.under
+    this.#before = position.before ?? position.epochs.length * (feed.batches ?? 0)
   }
 
   /** Tells the checkpoints where the run stands. */
   #moved(done: readonly Epoch[], under?: Underway): void {
-    this.#checkpoints?.moved({ epochs: [...this.#earlier, ...done], under, seconds: this.#time })
+    this.#checkpoints?.moved({ epochs: [...this.#earlier, ...done], under, seconds: this.#time, before: this.#before })
   }
 
   /** One epoch; undefined where it was given up. */
@@ -201,45 +212,50 @@ export class Session {
     evaluator: Evaluator | undefined,
     done: readonly Epoch[],
   ): Promise<Epoch | undefined> {
-    const { train, validation, optimizer, feed, steps, calls, size, batches, average, group } = prepared
+    const { validation, optimizer, feed, calls, average, group } = prepared
     // A checkpoint may be of the middle of an epoch.
     const underway = this.#underway
     this.#underway = undefined
     const start = performance.now() - 1000 * (underway?.seconds ?? 0)
     if (average?.active) average.swap()
-    // The last group of batches of an epoch may be smaller than the others.
-    const last = batches - (batches % group)
-    if (group > 1) optimizer!.accumulate = (underway?.batch ?? 0) > last ? batches - last : group
-    const count = sampleCount(train)
-    const shuffle = (this.#options.shuffle ?? true) && batches > 1
-    const order = shuffle ? permutation(count, this.#seed, number) : undefined
     const total = new ScoreTotal(this.#metrics)
     if (underway) total.loadState(underway.total())
-    const before = (number - 1) * batches
-    for (let batch = underway?.batch ?? 0; batch < batches; ) {
-      if (breath.due) {
-        this.#progress?.batch?.({ epoch: number, epochs: this.#limit, batch, batches, loss: total.loss })
-        await breath.take()
+    const pass = feed.pass(number, underway?.batch ?? 0)
+    let batch = underway?.batch ?? 0
+    try {
+      for (;;) {
+        if (breath.due) {
+          const where = { epoch: number, epochs: this.#limit, batch, batches: this.#batches }
+          this.#progress?.batch?.({ ...where, loss: total.loss })
+          await breath.take()
+        }
+        if (this.#ended) return undefined
+        let most = Math.min(calls?.steps ?? 1, this.#checkpoints?.stepsLeft(this.#before + batch) ?? mostSteps)
+        if (group > 1) {
+          // The last group of batches of an epoch may be smaller than the others.
+          const within = batch % group
+          const ahead = pass.left(Math.max(1, Math.floor((within + most) / group)) * group - within)
+          const left = isPromise(ahead) ? await ahead : ahead
+          const whole = Math.floor((within + left) / group) * group - within
+          if (left > 0) optimizer!.accumulate = whole > 0 ? group : within + left
+          most = Math.min(most, whole > 0 ? whole : left)
+        }
+        const taken = most > 0 ? pass.take(most) : []
+        const fed = isPromise(taken) ? await taken : taken
+        if (fed.length === 0) break
+        this.#make(fed, prepared, total, number, batch)
+        batch += fed.length
+        if (this.#checkpoints) {
+          this.#moved(done, { batch, seconds: (performance.now() - start) / 1000, total: () => total.saveState() })
+          await this.#checkpoints.afterSteps(this.#before + batch)
+        }
       }
-      if (this.#ended) return undefined
-      if (group > 1 && batch === last) optimizer!.accumulate = batches - last
-      const left = this.#checkpoints?.stepsLeft(before + batch) ?? batches
-      const made = Math.min(calls?.steps ?? 1, (batch < last ? last : batches) - batch, left)
-      const ranges = Array.from({ length: made }, (_, i): Range => {
-        return [(batch + i) * size, Math.min(count, (batch + i + 1) * size)]
-      })
-      const call = () => steps(feed.batches(order, ranges))
-      const results = calls ? calls.timed(made, call) : call()
-      for (const [i, result] of results.entries()) {
-        const loss = total.add(result, feed.weight(order, ranges[i]!))
-        if (!Number.isFinite(loss)) this.#notFinite(loss, number, batch + i, prepared, (i) => (order ? order[i]! : i))
-      }
-      batch += made
-      if (this.#checkpoints) {
-        this.#moved(done, { batch, seconds: (performance.now() - start) / 1000, total: () => total.saveState() })
-        await this.#checkpoints.afterSteps(before + batch)
-      }
+    } finally {
+      await pass.end()
     }
+    if (batch === 0) throw new ValueError('fit', `epoch ${number} has no training data`, { hint: noData })
+    this.#before += batch
+    this.#batches = batch
     const scores = total.scores(true)
     const learningRate = optimizer?.learningRate
     this.#showAverage(prepared)
@@ -249,13 +265,24 @@ export class Session {
     return { epoch: number, train: scores, validation: validated, learningRate, seconds }
   }
 
+  /** Makes steps on some batches, of which `batch` is the first. */
+  #make(fed: readonly FedBatch[], prepared: Prepared, total: ScoreTotal, epoch: number, batch: number): void {
+    const { steps, calls } = prepared
+    const call = () => steps(fed.map((one) => one.arguments))
+    const results = calls ? calls.timed(fed.length, call) : call()
+    for (const [i, result] of results.entries()) {
+      const loss = total.add(result, fed[i]!.weight)
+      if (!Number.isFinite(loss)) this.#notFinite(loss, epoch, batch + i, prepared, fed[i]!)
+    }
+  }
+
   /** Outside training steps the network has the averages, if there are some. */
   #showAverage(prepared: Prepared | undefined): void {
     const average = prepared?.average
     if (average && !average.active && average.updates > 0 && this.#stopped !== 'failed') average.swap()
   }
 
-  async #validate(evaluator: Evaluator, validation: Dataset): Promise<Scores | undefined> {
+  async #validate(evaluator: Evaluator, validation: Judged): Promise<Scores | undefined> {
     const { signal } = this.#options
     try {
       return await evaluator.run(validation, { signal })
@@ -269,19 +296,20 @@ export class Session {
     return this.#control.left || this.#options.signal?.aborted === true
   }
 
-  #prepare(): Prepared {
-    const { loss, optimizer: given, step: own, batchSize = 32 } = this.#options
+  async #prepare(): Promise<Prepared> {
+    const { loss, optimizer: given, step: own } = this.#options
     const net = this.#net
-    const { train, validation } = this.#data()
-    const count = sampleCount(train)
-    const size = batchSizeOf('fit', batchSize, count)
-    const batches = Math.ceil(count / size)
+    const { feed, validation } = await this.#data()
+    const { size, count } = feed
     initialize(net, { seed: this.#seed })
-    const output = outputShape('fit', net, train.input, size, 'train')
-    if (validation) outputShape('fit', net, validation.input, 1, 'validation')
+    const output = outputShape('fit', net, feed.kind.input, size, 'train')
+    if (validation) outputShape('fit', net, validation.kind.input, 1, 'validation')
+    for (const data of [feed, validation])
+      if (data && !(data instanceof HeldFeed)) expectLabels(data, output, (loss as unknown) === crossEntropy)
+    const train = feed.kind
     if ((loss as unknown) === crossEntropy) {
       const classes = output[output.length - 1]!
-      for (const [name, { target }] of Object.entries(validation ? { train, validation } : { train }))
+      for (const [name, { target }] of Object.entries(validation ? { train, validation: validation.kind } : { train }))
         if (target.shape.length === output.length - 1 && valueType(target, 'target') === 'int32')
           checkLabels(target, classes, name)
     }
@@ -292,34 +320,45 @@ export class Session {
       averaged instanceof ParameterAverage ? averaged : averaged && exponentialMovingAverage(net, averaged)
     const group = own ? 1 : optimizer!.accumulate
     const random = own ? sharedGenerator() : new RandomGenerator(this.#seed)
-    const common = { train, validation, optimizer, size, batches, stopping: this.#stopping, average, group, random }
+    const common = { feed, validation, optimizer, stopping: this.#stopping, average, group, random }
     if (own) {
       const step = ownStep(own, train)
-      const steps: Steps = (list) => list.map(step)
-      return { ...common, feed: new Feed(train, false), memory: undefined, steps, calls: undefined }
+      return { ...common, memory: undefined, steps: (list) => list.map(step), calls: undefined }
     }
-    const feed = new Feed(train)
     const program = trainingProgram(net, train, feed, loss!, optimizer!, this.#metrics, random, average)
     // Both programs are made before the first step: the last, smaller batch must not be a surprise.
-    const rest = count - (batches - 1) * size
-    const [whole] = [...new Set([size, rest])].map((one) => program.explain(feed.batches(undefined, [[0, one]])[0]!))
-    return { ...common, feed, memory: memoryText(whole!), steps: (list) => program.each(list), calls: new CallSize() }
+    const rest = count === undefined ? size : count - (feed.batches! - 1) * size
+    const [whole] = [...new Set([size, rest])].map((one) => program.explain(feed.example(one)))
+    return { ...common, memory: memoryText(whole!), steps: (list) => program.each(list), calls: new CallSize() }
   }
 
-  #data(): { train: Dataset; validation: Dataset | undefined } {
-    const { validation, validationSplit } = this.#options
-    const train = datasetOf(this.#options.train, 'train')
-    if (validationSplit === undefined) return { train, validation: validation && datasetOf(validation, 'validation') }
+  async #data(): Promise<{ feed: TrainingFeed; validation: Judged | undefined }> {
+    const { train, validation, validationSplit, batchSize = 32, shuffle, step } = this.#options
+    const seed = this.#seed
+    const judged = async () => (validation === undefined ? undefined : judgedOf(validation, 'validation'))
+    if (train instanceof LazyDataset && !train.columns) {
+      if (validationSplit !== undefined)
+        throw new ValueError('fit', 'validationSplit is given, but the training data are a lazy data set', {
+          hint: 'Split it before: const { train, validation } = await data.split({ train: 0.8, validation: 0.2 }).',
+        })
+      const feed = await StreamFeed.open(train, batchSize, { shuffle, seed })
+      return { feed, validation: await judged() }
+    }
+    const whole = datasetOf(train instanceof LazyDataset ? train.columns! : train, 'train')
+    const parts = validationSplit === undefined ? undefined : this.#split(whole, validationSplit)
+    const order = { shuffle: shuffle ?? true, seed }
+    const feed = new HeldFeed(parts?.train ?? whole, batchSize, order, step ? false : undefined)
+    return { feed, validation: parts ? await judgedOf(parts.validation, 'validation') : await judged() }
+  }
+
+  #split(train: Dataset, share: number): { train: Dataset; validation: Dataset } {
     const labels = train.target.shape.length === 1 && valueType(train.target, 'target') === 'int32'
-    const shares = { train: 1 - validationSplit, validation: validationSplit, test: 0 }
+    const shares = { train: 1 - share, validation: share, test: 0 }
     const count = sampleCount(train)
     const stratify = labels ? train.target.data : undefined
     const parts = splitIndices({ count, shares, seed: this.#seed, stratify })
     if (parts.train.length === 0 || parts.validation.length === 0)
-      throw new ValueError(
-        'fit',
-        `${sampleCount(train)} samples are too few for a validationSplit of ${validationSplit}`,
-      )
+      throw new ValueError('fit', `${sampleCount(train)} samples are too few for a validationSplit of ${share}`)
     return { train: subset(train, parts.train), validation: subset(train, parts.validation) }
   }
 
@@ -341,16 +380,33 @@ export class Session {
     if (better) watcher.assume(better === 'higher' ? 'max' : 'min')
   }
 
-  #notFinite(loss: number, epoch: number, batch: number, prepared: Prepared, rowOf: (i: number) => number): never {
-    const { train, size, batches, optimizer } = prepared
-    const [from, to] = [batch * size, Math.min(sampleCount(train), (batch + 1) * size)]
+  #notFinite(loss: number, epoch: number, batch: number, prepared: Prepared, fed: FedBatch): never {
+    const { optimizer } = prepared
+    const { data, from, to, rowOf, first } = fed.where()
     const rows = Array.from({ length: to - from }, (_, i) => rowOf(from + i))
-    const bad = unknownLabel(this.#net, train, from, to, rowOf) ?? unknownNumber(this.#net, train, rows)
+    const bad = unknownLabel(this.#net, data, from, to, rowOf) ?? unknownNumber(this.#net, data, rows)
+    const place = bad && first > 0 ? ` (Row 0 of the batch is sample ${first}.)` : ''
     const rate = optimizer ? ` (it is ${optimizer.learningRate})` : ''
-    throw new ValueError('fit', `the loss is ${loss} in epoch ${epoch}, batch ${batch + 1} of ${batches}`, {
-      hint:
-        bad ??
-        `Lower the learning rate${rate}, standardise the inputs, or clip gradients: optim.chain(optim.clipByGlobalNorm(1), optim.adam(...)).`,
+    const of = this.#batches === undefined ? '' : ` of ${this.#batches}`
+    throw new ValueError('fit', `the loss is ${loss} in epoch ${epoch}, batch ${batch + 1}${of}`, {
+      hint: bad
+        ? bad + place
+        : `Lower the learning rate${rate}, standardise the inputs, or clip gradients: optim.chain(optim.clipByGlobalNorm(1), optim.adam(...)).`,
     })
   }
 }
+
+/** Plain numbers are labels where the output has one axis more. */
+function expectLabels(
+  data: { readonly kind: Dataset; readonly plainTarget?: boolean; expectLabels?(classes: number | undefined): void },
+  output: readonly number[],
+  crossEntropyLoss: boolean,
+): void {
+  const { target } = data.kind
+  if (target.shape.length !== output.length - 1) return
+  if (data.plainTarget || valueType(target, 'target') === 'int32')
+    data.expectLabels?.(crossEntropyLoss ? output.at(-1) : undefined)
+}
+
+const mostSteps = Number.POSITIVE_INFINITY
+const noData = 'If it was a generator, give the generator function, which is called each epoch.'
