@@ -9,6 +9,8 @@ const floors = [
   ['settings.ts'],
   ['compile.ts'],
   ['explain.ts', 'lazy.ts'],
+  ['diagnosis'],
+  ['specialize.ts'],
   ['step.ts'],
   ['data', 'io', 'train'],
   ['cli'],

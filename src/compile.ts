@@ -10,7 +10,8 @@ import type { TypedArray } from './base/dtype.js'
 import { debugLevel, verifies } from './base/environment.js'
 import { GradusError } from './base/errors.js'
 import type { Storage } from './base/storage.js'
-import type { Graph } from './graph/node.js'
+import { followed } from './graph/lineage.js'
+import type { Graph, Node } from './graph/node.js'
 import { withTable } from './graph/node.js'
 import { printGraph } from './graph/print.js'
 import { verifyGraph } from './graph/verify.js'
@@ -100,6 +101,29 @@ export const passes: readonly Pass[] = [
   },
 ]
 
+/** Of a graph that has been through the passes over graphs: those that are left. */
+const laterPasses = passes.slice(passes.findIndex(({ name }) => name === 'lower'))
+
+/**
+ * The passes over graphs alone. What looks at values of a step is added to their result, so that it cannot change which
+ * multiply-adds are formed, and with them the bits. `latest` of a node of the graph before is the node that has its value after.
+ */
+export function prepareGraph(graph: Graph, mode: NumericsMode): { graph: Graph; latest: (node: Node) => Node } {
+  const c = { graph, mode } as Compilation
+  const { latest } = followed(() => runPasses(c, passes.slice(0, -laterPasses.length)))
+  return { graph: c.graph, latest }
+}
+
+/** A program of a graph that `prepareGraph` gave, or that was added to what it gave. */
+export function compilePrepared(
+  graph: Graph,
+  updates: Updates,
+  storages: readonly (Storage | undefined)[],
+  settings: CompileSettings = {},
+): Program {
+  return compileGraph(graph, updates, storages, settings, laterPasses)
+}
+
 /** A compiled program. */
 export interface Program extends Runnable {
   /** The graph whose meaning the engines obey bit for bit: after simplification and forming multiply-adds. */
@@ -122,11 +146,12 @@ export function compileGraph(
   updates: Updates,
   storages: readonly (Storage | undefined)[],
   settings: CompileSettings = {},
+  list: readonly Pass[] = passes,
 ): Program {
   const name = engineName(settings)
-  if (name !== 'auto') return compileFor(engines[name], graph, updates, storages, settings)
-  if (!isNode()) return compileFor(wasmEngine, graph, updates, storages, settings)
-  return compileTiered(graph, updates, storages, settings)
+  if (name !== 'auto') return compileFor(engines[name], graph, updates, storages, settings, list)
+  if (!isNode()) return compileFor(wasmEngine, graph, updates, storages, settings, list)
+  return compileTiered(graph, updates, storages, settings, list)
 }
 
 /** WebAssembly at once; native code, compiled meanwhile by another process, when the program has run for a while. */
@@ -135,13 +160,14 @@ function compileTiered(
   updates: Updates,
   storages: readonly (Storage | undefined)[],
   settings: CompileSettings,
+  list: readonly Pass[],
 ): Program {
   const threads = threadCount(settings)
-  const start = compileFor(wasmEngine, graph, updates, storages, settings)
+  const start = compileFor(wasmEngine, graph, updates, storages, settings, list)
   const begin = (): Faster<Program> => {
     const target = { ...nativeEngine.target(), threads }
     const c: Compilation = { graph, updates, storages, engine: nativeEngine, target, mode: start.mode }
-    const compileTimes = runPasses(c, passes.slice(0, -1))
+    const compileTimes = runPasses(c, list.slice(0, -1))
     const ready = compileInBackground(sourceOf([c.plan!]))
     noteOnce(
       `gradus: native code is compiled in the background and kept in ${cacheFolder()}; GRADUS_ENGINE=wasm does without`,
@@ -189,11 +215,12 @@ function compileFor(
   updates: Updates,
   storages: readonly (Storage | undefined)[],
   settings: CompileSettings,
+  list: readonly Pass[],
 ): Program {
   const mode = numericsMode(settings)
   const threads = settings.once ? 1 : engine.threads(threadCount(settings))
   const c: Compilation = { graph, updates, storages, engine, target: { ...engine.target(), threads }, mode }
-  const compileTimes = runPasses(c, passes)
+  const compileTimes = runPasses(c, list)
   return programOf(c, c.runnable!, compileTimes)
 }
 

@@ -7,23 +7,24 @@
 
 import { describeValue } from './base/describe.js'
 import { byteSize, type TypedArray } from './base/dtype.js'
-import { debugLevel } from './base/environment.js'
-import { ArgumentError, TraceError, ValueError } from './base/errors.js'
+import { ArgumentError, ValueError } from './base/errors.js'
+import type { NonFiniteFault } from './base/non-finite.js'
 import { checkNames } from './base/options.js'
 import { breath, breathEvery, CallSize, mostStepsPerCall } from './base/pace.js'
 import { formatShape, type Shape, sizeOf } from './base/shape.js'
-import { Storage } from './base/storage.js'
 import { flatten } from './base/tree.js'
-import { compileGraph, type Program } from './compile.js'
+import { faultText } from './diagnosis/fault.js'
+import type { Observation } from './diagnosis/observe.js'
+import { Sentinel, type Watching } from './diagnosis/sentinel.js'
 import { type Explanation, explain } from './explain.js'
 import type { TensorType } from './graph/node.js'
 import { installEvaluator } from './lazy.js'
 import { type CompileSettings, checkSettings } from './settings.js'
-import { blameArguments, parameterNames, refuseArrays } from './trace/arguments.js'
+import { type Specialization, specialize } from './specialize.js'
+import { parameterNames, refuseArrays } from './trace/arguments.js'
 import { RandomGenerator } from './trace/random.js'
 import { leaf, Tensor } from './trace/tensor.js'
-import { Trace } from './trace/trace.js'
-import { leafValues, TensorValue } from './trace/value.js'
+import { TensorValue } from './trace/value.js'
 
 /** How `compile` makes a program of a function. */
 export interface CompileOptions extends CompileSettings {
@@ -31,6 +32,24 @@ export interface CompileOptions extends CompileSettings {
   readonly training?: boolean
   /** Where random numbers come from; a seed makes a generator of its own. All steps without one share a generator. */
   readonly random?: RandomGenerator | number
+  /**
+   * What becomes of a step whose loss or gradients (what `backpropagate` takes and gives) turn NaN or infinite. 'stop': it throws a
+   * NonFiniteError, which names the first operation, its layer and its inputs, and Variables are as they were before that step.
+   * 'skip': the step leaves every Variable as it was, and the run goes on. Nothing is looked at unless one is chosen.
+   */
+  readonly onNonFinite?: 'stop' | 'skip'
+  /** Looks at every so many steps; see `ObserveOptions`. The bits of the step are those without it. */
+  readonly observe?: ObserveOptions
+}
+
+/** Which steps are looked at, and who is told. */
+export interface ObserveOptions {
+  /** Of how many steps one is looked at; 100 by default. */
+  readonly every?: number
+  /** Is told what was seen: norms by parameter, statistics by layer. `trainingMonitor().observe` warns of what looks wrong. */
+  readonly to: (observation: Observation) => void
+  /** Whether observations have the gradients themselves as well; false by default. */
+  readonly gradients?: boolean
 }
 
 /** A function that runs as one program; see `compile`. */
@@ -50,20 +69,13 @@ export type Compiled<A extends readonly unknown[], R> = ((...args: A) => R) & {
   many(batches: Iterable<A> | AsyncIterable<A>, options?: { readonly signal?: AbortSignal }): Promise<R | undefined>
   /** How many programs there are: one for each combination of argument shapes so far. */
   readonly programs: number
-}
-
-interface Specialization {
-  readonly types: readonly TensorType[]
-  readonly structure: string
-  readonly program: Program
-  /** Which argument feeds each input, −1 where a storage does. */
-  readonly feeds: readonly number[]
-  readonly results: readonly TensorType[]
-  readonly rebuild: (leaves: readonly unknown[]) => unknown
-  /** The result is one tensor, not a tree of them. */
-  readonly single: boolean
-  /** GRADUS_DEBUG=2: the times of its kernels are to be printed after its first run. */
-  report: boolean
+  /** Steps that left everything as it was, with `onNonFinite: 'skip'`. */
+  readonly skipped: number
+  /**
+   * With `onNonFinite`, looks at all Variables that the step changes, at once: after an epoch, say. Gradients of large matrices are
+   * otherwise looked at by what they do to the parameters, a few times a second. Throws a NonFiniteError where one is not finite.
+   */
+  checkFinite(): void
 }
 
 const isTensor = (value: unknown): value is Tensor => value instanceof Tensor
@@ -84,7 +96,21 @@ export function compile<A extends readonly unknown[], R>(
       hint: 'Write compile((input, target) => { ...; return error }, { training: true }).',
     })
   checkCompileOptions(options)
+  const { onNonFinite, observe } = options
+  const every = observe && (observe.every ?? 100)
+  const watching: Watching | undefined =
+    onNonFinite || observe ? { onNonFinite, every, observe: observe?.to, skipped: tellSkipped } : undefined
+  return compileWatched(f, options, watching).step
+}
+
+/** For `fit`: the step, and what watches over it. */
+export function compileWatched<A extends readonly unknown[], R>(
+  f: (...args: A) => R,
+  options: CompileOptions,
+  watching: Watching | undefined,
+): { readonly step: Compiled<A, R>; readonly sentinel: Sentinel | undefined } {
   installEvaluator()
+  const sentinel = watching && new Sentinel(watching)
   const random = typeof options.random === 'number' ? new RandomGenerator(options.random) : options.random
   const known: Specialization[] = []
   let last: Specialization | undefined
@@ -96,7 +122,12 @@ export function compile<A extends readonly unknown[], R>(
     const structure = args.every(isTensor) ? plainStructure : flat.structure
     let found = known.find((one) => one.structure === structure && sameTypes(one.types, flat.leaves))
     if (!found) {
-      found = specialize(f, flat, structure, { ...options, random })
+      found = specialize(f, flat, structure, {
+        ...options,
+        random,
+        watching,
+        wholeGradients: options.observe?.gradients,
+      })
       known.push(found)
       if (known.length === manyShapes + 1) warnShapes(known, flat.paths)
     }
@@ -105,14 +136,15 @@ export function compile<A extends readonly unknown[], R>(
   }
 
   const resultOf = (found: Specialization, outputs: readonly TypedArray[]): R => {
-    const results = outputs.map((data, i) => leaf(data, found.results[i]!.shape, found.results[i]!.dtype))
+    // What a step tells besides comes after its results.
+    const results = found.results.map(({ shape, dtype }, i) => leaf(outputs[i]!, shape, dtype))
     return (found.single ? results[0] : found.rebuild(results)) as R
   }
 
   const call = (...args: A): R => {
     const { found, leaves } = find(args)
     const inputs = inputsOf(found, leaves)
-    const outputs = found.program.run(inputs, found.results.length)
+    const outputs = sentinel ? sentinel.run(found, [inputs])[0]! : found.program.run(inputs, found.results.length)
     if (found.report) {
       found.report = false
       console.error(String(explain(found.program, inputs)))
@@ -135,9 +167,10 @@ export function compile<A extends readonly unknown[], R>(
           inputs.push(inputsOf(found, next.leaves))
         }
         if (inputs.length === 1) results.push(call(...list[i - 1]!))
-        else
-          for (const outputs of found.program.runMany(inputs, found.results.length))
-            results.push(resultOf(found, outputs))
+        else {
+          const all = sentinel ? sentinel.run(found, inputs) : found.program.runMany(inputs, found.results.length)
+          for (const outputs of all) results.push(resultOf(found, outputs))
+        }
       }
       return results
     },
@@ -172,14 +205,24 @@ export function compile<A extends readonly unknown[], R>(
         // Also where the batches end in an error: those before it were given.
         if (waiting.length > 0 && !settings.signal?.aborted) flush()
       }
+      sentinel?.check()
       return result
     },
   }
   Object.defineProperty(call, 'programs', { get: () => known.length })
-  return Object.assign(call, extras) as unknown as Compiled<A, R>
+  Object.defineProperty(call, 'skipped', { get: () => sentinel?.skipped ?? 0 })
+  const checkFinite = () => sentinel?.check()
+  return { step: Object.assign(call, extras, { checkFinite }) as unknown as Compiled<A, R>, sentinel }
 }
 
-const optionNames = ['training', 'random', 'engine', 'threads', 'numerics', 'once']
+/** Of the first step that is skipped, and of each tenfold of that. */
+function tellSkipped(fault: NonFiniteFault, count: number): void {
+  console.warn(
+    `gradus: step ${fault.step} was skipped, as ${fault.what} is ${fault.value} (${count} so far). ${faultText(fault)}. ${fault.cure}`,
+  )
+}
+
+const optionNames = ['training', 'random', 'engine', 'threads', 'numerics', 'once', 'onNonFinite', 'observe']
 
 function checkCompileOptions(options: CompileOptions): void {
   checkNames('compile', options, optionNames)
@@ -190,7 +233,31 @@ function checkCompileOptions(options: CompileOptions): void {
     throw new ValueError('compile', `random is ${describeValue(random)}`, {
       hint: 'Give a seed, such as 7, or a generator of random numbers.',
     })
+  const { onNonFinite, observe } = options
+  checkOnNonFinite('compile', onNonFinite)
+  if (observe !== undefined) {
+    checkNames('compile: observe', observe, ['every', 'to', 'gradients'])
+    checkEvery('compile', observe.every)
+    if (typeof observe.to !== 'function')
+      throw new ValueError('compile', `observe.to is ${describeValue(observe.to)}, not a function`, {
+        hint: 'Write observe: { to: (observation) => monitor.observe(observation) }.',
+      })
+  }
   checkSettings(options)
+}
+
+/** Throws for what is no way to deal with what is not finite. */
+export function checkOnNonFinite(operation: string, value: unknown): void {
+  if (value !== undefined && value !== 'stop' && value !== 'skip')
+    throw new ValueError(operation, `onNonFinite is ${describeValue(value)}`, { hint: "It is 'stop' or 'skip'." })
+}
+
+/** Throws for what is no number of steps. */
+export function checkEvery(operation: string, every: unknown): void {
+  if (every !== undefined && !(Number.isInteger(every) && (every as number) > 0))
+    throw new ValueError(operation, `every must be a whole number above 0, not ${describeValue(every)}`, {
+      hint: 'Of how many steps one is looked at, such as 100.',
+    })
 }
 
 function checkList(list: unknown): void {
@@ -214,15 +281,6 @@ function checkIterable(batches: unknown): void {
     throw new ArgumentError('many', `the batches are ${describeValue(batches)}, which cannot be iterated`, {
       hint: 'Give batches(data, { size: 64 }), or a list of [input, target].',
     })
-}
-
-/** Calls the function that is traced; where it fails by its arguments, the error says so. */
-function callPlain<A extends readonly unknown[], R>(f: (...args: A) => R, args: A): R {
-  try {
-    return f(...args)
-  } catch (error) {
-    throw blameArguments({ operation: 'step', f: f as unknown as () => R }, args, error)
-  }
 }
 
 /** Arguments and results have a place for each step of a call, which together should not be larger than this. */
@@ -259,59 +317,6 @@ function sameTypes(types: readonly TensorType[], tensors: readonly Tensor[]): bo
     }
   }
   return true
-}
-
-function specialize<A extends readonly unknown[], R>(
-  f: (...args: A) => R,
-  flat: ReturnType<typeof flatten<Tensor>>,
-  structure: string,
-  options: CompileSettings & { training?: boolean; random?: RandomGenerator },
-): Specialization {
-  const types = flat.leaves.map((tensor): TensorType => ({ dtype: tensor.dtype, shape: tensor.shape }))
-  const trace = new Trace({ training: options.training, random: options.random })
-  let result: ReturnType<typeof flatten<Tensor>> | undefined
-  let single = false
-  const traced = trace.record(() => {
-    const symbols = types.map(({ dtype, shape }) => new Tensor(trace.argument(dtype, shape), trace))
-    const returned = callPlain(f, flat.rebuild(symbols) as A)
-    if (returned instanceof Promise)
-      throw new TraceError('compile', 'the function is async', {
-        hint: 'A step records operations; it has nothing to await. Read results after the call.',
-      })
-    single = isTensor(returned)
-    result = flatten<Tensor>(returned, isTensor)
-    return result.leaves.map((tensor) => TensorValue.nodeOf(tensor))
-  })
-  const { graph, bindings, updates } = traced
-  const results = graph.outputs.slice(0, traced.results).map((node) => node.type)
-  const variableInput = new Map(
-    bindings.flatMap((binding, i) => (binding.kind === 'variable' ? [[binding.variable, i] as const] : [])),
-  )
-  const program = compileGraph(
-    graph,
-    new Map(updates.map((variable, i) => [traced.results + i, variableInput.get(variable)!])),
-    bindings.map((binding) => {
-      if (binding.kind === 'variable') return binding.variable.storage
-      if (binding.kind === 'argument') return undefined
-      const { dtype, shape } = binding.leaf.type
-      return new Storage(
-        dtype,
-        shape.reduce((n, extent) => n * extent, 1),
-        leafValues(binding.leaf).slice() as TypedArray,
-      )
-    }),
-    options,
-  )
-  return {
-    types,
-    structure,
-    program,
-    feeds: bindings.map((binding) => (binding.kind === 'argument' ? binding.index : -1)),
-    results,
-    rebuild: result!.rebuild,
-    single,
-    report: debugLevel() >= 2,
-  }
 }
 
 function warnShapes(known: readonly Specialization[], paths: readonly string[]): void {

@@ -19,6 +19,8 @@ export class Storage {
   /** What programs are told of it when they say what memory they need: data and constants, or what a model consists of. */
   holds: 'data' | 'model' = 'data'
   #host: TypedArray | undefined
+  /** How often the host has written to it: whoever keeps a copy sees that it is old. */
+  writes = 0
   /** Set by the engine that holds the bytes, which then are nowhere else. */
   residence: Residence | undefined
 
@@ -53,12 +55,18 @@ export class Storage {
 
   /** A copy of the values. */
   read(): TypedArray {
-    return (this.residence ? this.residence.view() : this.takeHome()).slice() as TypedArray
+    return this.peek().slice() as TypedArray
+  }
+
+  /** The values themselves, wherever they are: to be looked at, at once. */
+  peek(): TypedArray {
+    return this.residence ? this.residence.view() : this.takeHome()
   }
 
   /** Replaces all values. */
   write(data: TypedArray): void {
     if (data.length !== this.length) throw new RangeError(`storage of ${this.length} elements given ${data.length}`)
-    ;(this.residence ? this.residence.view() : this.takeHome()).set(data as Float32Array<ArrayBuffer>)
+    this.writes++
+    this.peek().set(data as Float32Array<ArrayBuffer>)
   }
 }

@@ -74,17 +74,22 @@ export function withTable<T>(next: NodeTable | undefined, f: () => T): T {
   }
 }
 
-/** Sets that take in every node made now. */
-const watching: Set<Node>[] = []
+/** Take in every node made now. */
+const watching: { add(node: Node): unknown }[] = []
 
 /** What `f` returns, and the nodes that were made meanwhile and not known before. */
 export function withMade<T>(f: () => T): { result: T; made: ReadonlySet<Node> } {
   const made = new Set<Node>()
-  watching.push(made)
+  return { result: whileMaking(made, f), made }
+}
+
+/** Runs `f` while `listener` is given each node that is made, and was not known before. */
+export function whileMaking<T>(listener: { add(node: Node): unknown }, f: () => T): T {
+  watching.push(listener)
   try {
-    return { result: f(), made }
+    return f()
   } finally {
-    watching.splice(watching.indexOf(made), 1)
+    watching.splice(watching.indexOf(listener), 1)
   }
 }
 

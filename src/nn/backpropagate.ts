@@ -6,7 +6,10 @@
  */
 
 import { gradientsOf } from '../trace/grad.js'
+import { withStage } from '../trace/scope.js'
 import type { Tensor } from '../trace/tensor.js'
+import { currentTrace } from '../trace/trace.js'
+import { TensorValue } from '../trace/value.js'
 import type { Variable } from '../trace/variable.js'
 import { namedParameters, type ParameterSource } from './module.js'
 
@@ -33,5 +36,12 @@ export class Gradients extends Map<Variable, Tensor> {
  */
 export function backpropagate(error: Tensor<readonly []>, source: ParameterSource): Gradients {
   const names = namedParameters('backpropagate', source)
-  return new Gradients(names, gradientsOf(error, [...names.values()]))
+  const values = withStage('backpropagation', () => gradientsOf(error, [...names.values()]))
+  const trace = currentTrace()
+  for (const [name, variable] of names) trace?.names.set(variable, name)
+  trace?.watched.push({
+    error: TensorValue.nodeOf(error),
+    gradients: new Map([...names.keys()].map((name, i) => [name, TensorValue.nodeOf(values[i]!)])),
+  })
+  return new Gradients(names, values)
 }

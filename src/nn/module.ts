@@ -8,6 +8,7 @@
 import { describeValue } from '../base/describe.js'
 import { ArgumentError, ValueError } from '../base/errors.js'
 import { isPlainOptions } from '../base/options.js'
+import { callerPlace } from '../base/place.js'
 import { blameArguments } from '../trace/arguments.js'
 import { scopePath, withScope } from '../trace/scope.js'
 import { checkSeed, defaultSeed } from '../trace/seed.js'
@@ -111,13 +112,14 @@ function call(self: Module, forward: AnyFunction, inputs: unknown[]): unknown {
   if (!outer) initialize(self)
   running = self
   try {
-    return withScope(path, self.place, () => {
+    const run = () => {
       try {
         return observed(self, inputs, forward(self.children, ...inputs))
       } catch (error) {
         throw blameArguments({ operation: nameOf(self), f: forward, hidden: 1 }, inputs, error)
       }
-    })
+    }
+    return withScope(path, self.place, run, self.description)
   } finally {
     running = outer
   }
@@ -126,7 +128,7 @@ function call(self: Module, forward: AnyFunction, inputs: unknown[]): unknown {
 /** Calls a child that may be a plain function, which then runs under its name as well. */
 export function callChild(name: string, layer: AnyFunction, input: unknown): unknown {
   if (isModule(layer)) return layer(input)
-  return withScope(name, undefined, () => observed(layer, [input], layer(input)))
+  return withScope(name, undefined, () => observed(layer, [input], layer(input)), layer.name)
 }
 
 /** `linear` of `linear(2, 3)`. */
@@ -252,17 +254,4 @@ function checkChild(path: string, child: unknown): void {
     throw new ValueError('nn.module', `the child '${path}' is no module, parameter or array of them`, {
       hint: 'Numbers and tensors need not be children: use them in the forward function. Make parameters by nn.parameter.',
     })
-}
-
-/** Where the library's files are, in the form that stack traces show. */
-const ownFolder = import.meta.url.replace(/[^/]*\/[^/]*$/, '').replace(/^file:\/\//, '')
-
-/** File and line of the first caller outside the library: `model.ts:41`. */
-function callerPlace(): string | undefined {
-  for (const line of new Error().stack?.split('\n').slice(1) ?? []) {
-    const match = /(?:\(|at )(?:async )?(?:file:\/\/)?([^()\s][^()]*):(\d+):\d+\)?$/.exec(line)
-    if (!match || match[1]!.startsWith('node:') || match[1]!.startsWith(ownFolder)) continue
-    return `${match[1]!.replace(/^.*[\\/]/, '').replace(/\?.*$/, '')}:${match[2]}`
-  }
-  return undefined
 }

@@ -9,6 +9,7 @@ import { describeValue } from '../base/describe.js'
 import { isFloat } from '../base/dtype.js'
 import { ArgumentError, TraceError, ValueError } from '../base/errors.js'
 import { namedParameters, type ParameterSource } from '../nn/module.js'
+import { withStage } from '../trace/scope.js'
 import type { Tensor } from '../trace/tensor.js'
 import { currentTrace } from '../trace/trace.js'
 import type { Variable } from '../trace/variable.js'
@@ -175,12 +176,16 @@ export class Optimizer {
         })
       return gradient
     })
-    if (this.#accumulation)
-      return this.#accumulation.update(directions, [...this.parameters.values(), ...this.state.values()], (means) =>
-        this.#update(means),
-      )
-    this.#update(directions)
-    return true
+    const trace = currentTrace()
+    for (const [name, variable] of this.state) trace?.names.set(variable, `the optimizer's ${name}`)
+    return withStage('parameter update', () => {
+      if (this.#accumulation)
+        return this.#accumulation.update(directions, [...this.parameters.values(), ...this.state.values()], (means) =>
+          this.#update(means),
+        )
+      this.#update(directions)
+      return true
+    })
   }
 
   #update(directions: readonly Tensor[]): void {

@@ -53,6 +53,10 @@ export class Trace {
   readonly draws = new Map<string, number>()
   /** Set by a module that behaves otherwise in training, when the trace does not say which it is. */
   undecided: string | undefined
+  /** What was differentiated, and the gradients by name: what must stay finite. */
+  readonly watched: { readonly error: Node; readonly gradients: ReadonlyMap<string, Node> }[] = []
+  /** What Variables are called, where someone knows. */
+  readonly names = new Map<VariableLike, string>()
   /** Whether a body of a scan was traced. */
   hasLoops = false
   readonly #inputs: Node[] = []

@@ -5,6 +5,10 @@
  * const observer: RunObserver = { event: (event) => { if (event.kind === 'warning') console.warn(event.message) } }
  */
 
+import type { ActivationStatistics, ParameterNorms } from '../diagnosis/observe.js'
+
+export type { ActivationStatistics, ParameterNorms }
+
 /** Who is told what happens in a run. Must not throw, and must not keep what it is given for changing it. */
 export interface RunObserver {
   /** Called as things happen, between steps, never inside one. */
@@ -60,22 +64,6 @@ export interface EpochEvent extends Timed {
   readonly learningRate?: number
   /** Training and validation together. */
   readonly seconds: number
-}
-
-/** L2 norms of one parameter's gradient, of its change in the step, and of itself before the step. */
-export interface ParameterNorms {
-  readonly gradient: number
-  readonly update: number
-  readonly parameter: number
-}
-
-/** What a layer gave, over the whole batch. */
-export interface ActivationStatistics {
-  /** The share of its elements that are exactly 0. */
-  readonly zero: number
-  readonly mean: number
-  /** Their standard deviation, that of the population. */
-  readonly deviation: number
 }
 
 /** Norms by parameter and statistics by layer, of one observed step. */

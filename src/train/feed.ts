@@ -8,6 +8,7 @@ import { BatchBuffer } from '../data/batches.js'
 import type { Dataset, Samples } from '../data/column.js'
 import { gather } from '../trace/functions.js'
 import { leaf, type Tensor } from '../trace/tensor.js'
+import { currentTrace } from '../trace/trace.js'
 import { Variable } from '../trace/variable.js'
 
 /** Data of more bytes are not copied into the memory of programs, which ends at 4 GiB. */
@@ -15,6 +16,8 @@ const mostHeldBytes = 256 * 1024 * 1024
 
 /** Samples from..to − 1 of an order. */
 export type Range = readonly [from: number, to: number]
+
+const partNames = ['the training inputs', 'the training targets', 'the sample weights']
 
 export class Feed {
   readonly #dataset: Dataset
@@ -55,7 +58,14 @@ export class Feed {
 
   /** Inside the program: input, target, and sample weights if there are some, as they are stored. */
   stored(batch: readonly Tensor[]): readonly Tensor[] {
+    const trace = currentTrace()
+    for (const [i, part] of (this.#held ?? []).entries()) trace?.names.set(part, partNames[i]!)
     return this.#held ? this.#held.map((part) => gather(part.value as Tensor, batch[0]!)) : batch
+  }
+
+  /** Whether the program holds the data, so that arguments are numbers of samples that nothing writes over. */
+  get isHeld(): boolean {
+    return this.#held !== undefined
   }
 
   /** What the batch counts: its samples, or their weights. */

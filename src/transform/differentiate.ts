@@ -7,6 +7,7 @@
 import { isFloat } from '../base/dtype.js'
 import { DtypeError, ShapeError } from '../base/errors.js'
 import { formatShape, sameShape } from '../base/shape.js'
+import { differentiating } from '../graph/lineage.js'
 import { isOp, type Node, topological } from '../graph/node.js'
 import { fullLike } from '../graph/ops.js'
 import { loopOf, loopsAmong } from '../graph/scan.js'
@@ -69,7 +70,7 @@ export function pullback(
       )
       if (y !== loop[0] || given.size === 0) continue
       const wanted = y.operands.map((operand) => leads.has(operand))
-      const back = loopGradient(loopOf(loop[0]), given, wanted, pullback)
+      const back = differentiating(y, () => loopGradient(loopOf(loop[0]!), given, wanted, pullback))
       y.operands.forEach((operand, k) => {
         flow(operand, back[k])
       })
@@ -81,7 +82,7 @@ export function pullback(
       for (const one of joint) g[one.attrs.result] = cotangent(one)
       if (y !== joint[0] || g.every((one) => !one)) continue
       const [, ...x] = y.operands
-      const back = (joint[0]!.attrs.rule.backward as JointBackward)({ x, g })
+      const back = differentiating(y, () => (joint[0]!.attrs.rule.backward as JointBackward)({ x, g }))
       x.forEach((operand, k) => {
         flow(operand, back[k])
       })
@@ -90,7 +91,7 @@ export function pullback(
     if (!leads.has(y)) continue
     const g = cotangent(y)
     if (!g) continue
-    const back = applyRule(y, g)
+    const back = differentiating(y, () => applyRule(y, g))
     y.operands.forEach((operand, k) => {
       flow(operand, back[k])
     })

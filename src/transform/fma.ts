@@ -5,6 +5,7 @@
  * add(multiply(a, b), c) → fma(a, b, c)
  */
 import { eachBody } from '../graph/body.js'
+import { replaced } from '../graph/lineage.js'
 import { type Graph, isOp, make, type Node, NodeTable, topological, withTable } from '../graph/node.js'
 import { broadcast, constant, negate } from '../graph/ops.js'
 import { consumerCounts } from './rewrite.js'
@@ -42,6 +43,7 @@ export function formFma(graph: Graph): Graph {
           isOp(node, 'scan') ? { ...node.attrs, body: inBody(node.attrs.body) } : node.attrs,
         )
       done.set(node, isOp(node, 'input') ? node : (formed(node) ?? plain()))
+      replaced(node, done.get(node)!)
     }
     return { inputs: graph.inputs, outputs: graph.outputs.map((output) => done.get(output)!) }
   })

@@ -5,6 +5,7 @@
  * loop with h × Uᵀ in its body   becomes   V = transpose(U) before the loop, h × V in it
  */
 import { bodyOf, eachBody, substitute } from '../graph/body.js'
+import { replaced } from '../graph/lineage.js'
 import { type Graph, isOp, make, type Node, NodeTable, topological, withTable } from '../graph/node.js'
 import { contract, transpose } from '../graph/ops.js'
 import { type Loop, loopOf, loopsAmong, scanResult } from '../graph/scan.js'
@@ -33,6 +34,7 @@ export function layOutLoopOperands(graph: Graph): Graph {
       })
       for (const one of loops.get(node)!) done.set(one, scanResult(loop, one.attrs.result))
     }
+    for (const [node, next] of done) replaced(node, next)
     return { inputs: graph.inputs, outputs: graph.outputs.map(now) }
   })
 }

@@ -6,6 +6,7 @@
  */
 import { VerifyError } from '../base/errors.js'
 import { sameShape } from '../base/shape.js'
+import { replaced } from '../graph/lineage.js'
 import { type Graph, isOp, make, type Node, NodeTable, topological, withTable } from '../graph/node.js'
 import { type Op, type OpAttrs, opInfo } from '../graph/op.js'
 import type { NumericsMode } from '../numerics/arithmetic.js'
@@ -72,6 +73,7 @@ export function rewrite(
         current = next
       }
       done.set(node, current)
+      replaced(node, current)
     }
     return roots.map((root) => done.get(root)!)
 

@@ -5,6 +5,7 @@
  * scan(h → [h', h']) and scan(h → [h', h', tanh z]) of the same operands become one loop, that of the second
  */
 import { type Body, bodyOf, eachBody, substitute } from '../graph/body.js'
+import { replaced } from '../graph/lineage.js'
 import { type Graph, input, isOp, make, type Node, NodeTable, topological, withTable } from '../graph/node.js'
 import { type Loop, loopOf, loopsAmong, scanResult } from '../graph/scan.js'
 
@@ -38,6 +39,7 @@ export function tidyLoops(graph: Graph): Graph {
         done.set(one, typeof found === 'number' ? scanResult(loop!, found) : found)
       }
     }
+    for (const [node, next] of done) replaced(node, next)
     return { inputs: graph.inputs, outputs: graph.outputs.map(now) }
   })
 }
