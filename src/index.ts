@@ -64,6 +64,8 @@ export type { SeriesPoints } from './io/series.js'
 export * as loss from './loss/index.js'
 /** Scores over whole data sets, for `fit`, `evaluate` and loops of one’s own. */
 export * as metrics from './metrics/index.js'
+/** Layers that change images at random while training. */
+export * as augment from './nn/augment.js'
 export { backpropagate, Gradients } from './nn/backpropagate.js'
 /** Modules, layers and activations; `nn.init` holds initialisers. */
 export * as nn from './nn/index.js'
