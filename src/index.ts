@@ -134,6 +134,12 @@ export type {
   VariablesOf,
   WithState,
 } from './train/checkpoint-parts.js'
+export {
+  defineTraining,
+  type ParameterValue,
+  type Training,
+  type TrainingContext,
+} from './train/define-training.js'
 export { EarlyStopping, type EarlyStoppingOptions, earlyStopping, type ScoreTree } from './train/early-stopping.js'
 export { type EvaluateOptions, evaluate } from './train/evaluate.js'
 export type {

@@ -17,6 +17,8 @@ export interface Configuration {
   readonly [name: string]: unknown
   /** The word after `gradus train`. */
   readonly train?: string
+  /** The kind of what is trained, where its name does not say it. */
+  readonly kind?: string
   readonly output?: string
 }
 
@@ -108,13 +110,14 @@ export function parseJson(file: string, content: string): unknown {
  */
 export function configurationOf(
   train: string,
+  kind: string,
   given: object,
   settings: readonly Setting[],
   resolved: object,
 ): Configuration {
   const all: { readonly [name: string]: unknown } = { ...given, ...resolved }
   const chosen = settings.flatMap(({ name }) => (all[name] === undefined ? [] : [[name, all[name]]]))
-  return { train, ...Object.fromEntries(chosen) }
+  return { train, kind, ...Object.fromEntries(chosen) }
 }
 
 /** The JSON schema of configuration files, which editors use for completion and checks. */

@@ -3,9 +3,12 @@
  * says yes trains it. To add a kind, add a row, with the settings that it takes, before tables, which take what is left.
  */
 
-import { digitsSettings, type Setting, settingsOfTables } from './settings.js'
+import { digitsSettings, modelFileSettings, type Setting, settingsOfTables } from './settings.js'
 import type { DigitsCommand } from './train-digits.js'
+import type { ModelFileCommand } from './train-model-file.js'
 import type { TableCommand } from './train-table.js'
+import type { RunRecord, TrainedRun } from './trained.js'
+import { oneOf } from './values.js'
 
 /** A kind of training. */
 export interface Kind {
@@ -19,6 +22,8 @@ export interface Kind {
   readonly settings: readonly Setting[]
   /** Trains: `options` has settings and RunOptions, `words` is the command line. The exit code. */
   readonly train: (source: string, options: object, words: string) => Promise<number>
+  /** Opens what it trained, for `gradus evaluate` and `export`; `record` is what run.json says. */
+  readonly open?: (folder: string, record: RunRecord | undefined) => Promise<TrainedRun>
 }
 
 const digits: Kind = {
@@ -27,6 +32,17 @@ const digits: Kind = {
   is: (source) => source === 'digits',
   settings: digitsSettings,
   train: async (_, options, words) => (await import('./train-digits.js')).trainDigits(options as DigitsCommand, words),
+  open: async (folder, record) => (await import('./open-model.js')).openMlp(folder, record),
+}
+
+const modelFiles: Kind = {
+  name: 'models',
+  usage: 'MODEL.ts [options]',
+  is: (source) => /\.m?[tj]s$/.test(source),
+  settings: modelFileSettings,
+  train: async (source, options, words) =>
+    (await import('./train-model-file.js')).trainModelFile(source, options as ModelFileCommand, words),
+  open: async (folder, record) => (await import('./open-model-file.js')).openModelFile(folder, record),
 }
 
 const tables: Kind = {
@@ -36,10 +52,11 @@ const tables: Kind = {
   settings: settingsOfTables,
   train: async (source, options, words) =>
     (await import('./train-table.js')).trainOnTable(source, options as TableCommand, words),
+  open: async (folder, record) => (await import('./open-model.js')).openMlp(folder, record),
 }
 
 /** In the order in which they are asked. */
-export const kinds: readonly Kind[] = [digits, tables]
+export const kinds: readonly Kind[] = [digits, modelFiles, tables]
 
 /** The kind of what is to be trained. */
 export async function kindOf(source: string): Promise<Kind> {
@@ -47,8 +64,20 @@ export async function kindOf(source: string): Promise<Kind> {
   return tables
 }
 
+/** The kind of this name. */
+export const kindNamed = (name: string): Kind | undefined => kinds.find((kind) => kind.name === name)
+
+/** Says what the name of a source does not. */
+const kindSetting: Setting = {
+  name: 'kind',
+  flags: '--kind <name>',
+  about: `what is to be trained, where its name does not say so: ${kinds.map(({ name }) => name).join(', ')}`,
+  value: oneOf(...kinds.map(({ name }) => name)),
+  group: 'Configuration:',
+}
+
 /** All settings of all kinds, each once. Those of tables come first: they have most. */
 export const allSettings = (): readonly Setting[] => {
   const settings = [...kinds].reverse().flatMap((kind) => kind.settings)
-  return [...new Map(settings.map((one) => [one.name, one])).values()]
+  return [...new Map([...settings, kindSetting].map((one) => [one.name, one])).values()]
 }

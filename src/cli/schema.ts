@@ -18,6 +18,7 @@ export interface Schema {
   readonly maxLength?: number
   readonly items?: Schema
   readonly minItems?: number
+  readonly additionalProperties?: Schema
   readonly anyOf?: readonly Schema[]
   readonly description?: string
 }
@@ -49,7 +50,13 @@ export function accepts(schema: Schema, value: unknown): boolean {
         (schema.items === undefined || value.every((item) => accepts(schema.items!, item)))
       )
     case 'object':
-      return typeof value === 'object' && value !== null && !Array.isArray(value)
+      return (
+        typeof value === 'object' &&
+        value !== null &&
+        !Array.isArray(value) &&
+        (schema.additionalProperties === undefined ||
+          Object.values(value).every((item) => accepts(schema.additionalProperties!, item)))
+      )
   }
 }
 

@@ -174,13 +174,28 @@ export const settingsOfTables: readonly Setting[] = [
   ...trainingSettings,
 ]
 
+/** What a model file does not say itself. */
+export const modelFileSettings: readonly Setting[] = [
+  ...inGroup('A model file:', [
+    {
+      name: 'parameters',
+      flags: '--set <name=value>',
+      about: 'a parameter for the function that a model file exports; may be repeated',
+      value: values.assignments,
+    },
+  ]),
+  ...trainingSettings.filter(({ name }) => ['batchSize', 'epochs', 'seed'].includes(name)),
+]
+
 /** The settings of these names. */
 export const pick = (settings: readonly Setting[], ...names: readonly string[]): readonly Setting[] =>
   settings.filter(({ name }) => names.includes(name))
 
 /** What commander is to know of a setting. */
-export function optionsOf({ flags, about, value, group, opposite }: Setting): Option[] {
+export function optionsOf({ name, flags, about, value, group, opposite }: Setting): Option[] {
   const option = new Option(flags, about)
   if (value.schema.type !== 'boolean') option.argParser(values.parserOf(value))
+  // What a flag is called need not be what its setting is.
+  if (option.attributeName() !== name) option.attributeName = () => name
   return [option, ...(opposite ? [new Option(opposite.flags, opposite.about)] : [])].map((one) => one.helpGroup(group))
 }

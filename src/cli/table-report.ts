@@ -126,12 +126,19 @@ function scoreRows(scores: TableScores, target: TargetColumn): string[][] {
 /** A confusion matrix is shown for up to so many classes. */
 const fewClasses = 12
 
+/** A table of true and predicted classes, where there are few. */
 function confusionRows(scores: TableScores, target: TargetColumn): string[][] | undefined {
   if (scores.kind !== 'classes' || target.kind !== 'classes' || target.classes.length > fewClasses) return undefined
   return [
     ['true \\ taken for', ...target.classes],
     ...scores.confusion.map((row, i) => [target.classes[i]!, ...row.map(String)]),
   ]
+}
+
+/** Scores beside those of a constant, and which classes are taken for which. */
+export function scoreLines(scores: TableScores, target: TargetColumn): string[] {
+  const confusion = confusionRows(scores, target)
+  return [table(scoreRows(scores, target)), ...(confusion ? ['', table(confusion)] : [])]
 }
 
 const scoreName = (plan: TablePlan): string => (plan.task === 'classification' ? 'accuracy' : 'R²')
@@ -146,7 +153,6 @@ const importanceRows = ({ importance, plan }: Finished, most = Number.POSITIVE_I
 export function reportResult(finished: Finished): string[] {
   const { scores, plan, trained, importance } = finished
   const { target } = plan.preprocessing
-  const confusion = confusionRows(scores, target)
   const bars = importanceRows(finished, 12).map((row, i) => {
     const share = Math.max(0, importance[i]!.drop) / Math.max(importance[0]!.drop, 1e-12)
     return [...row, '█'.repeat(Math.round(24 * share))]
@@ -155,8 +161,7 @@ export function reportResult(finished: Finished): string[] {
   return [
     '',
     entry('Result', `${plural(scores.rows, 'test row')}, read once, after training${endText(trained)}`),
-    table(scoreRows(scores, target)),
-    ...(confusion ? ['', table(confusion)] : []),
+    ...scoreLines(scores, target),
     '',
     entry('Columns', `how much ${scoreName(plan)} falls when a column is shuffled`),
     table(bars, { left: [0, 3] }),

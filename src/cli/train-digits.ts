@@ -64,7 +64,7 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
   const layers = summary(net, [1, 28, 28])
   const batch = settings.batchSize === 'full' ? counts.train : Math.min(settings.batchSize, counts.train)
   const stepsAnEpoch = Math.ceil(counts.train / batch)
-  const configuration = configurationOf('digits', {}, digitsSettings, settings)
+  const configuration = configurationOf('digits', 'digits', {}, digitsSettings, settings)
   return withRun({ output, name: 'digits', resume, command: words, configuration }, async (run, signal) => {
     print(
       entry('Data', `MNIST: handwritten digits, 28×28 grey pixels, ten classes`),

@@ -61,7 +61,7 @@ export async function trainOnTable(file: string, command: TableCommand, words: s
   const print = sayOf(command, say)
 
   const name = basename(file).replace(/(\.(csv|tsv|txt|data|gz))+$/i, '')
-  const configuration = configurationOf(file, command, settingsOfTables, plan.settings)
+  const configuration = configurationOf(file, 'tables', command, settingsOfTables, plan.settings)
   return withRun(
     { output: command.output, name, resume: command.resume, command: words, configuration },
     async (run, signal) => {

@@ -29,7 +29,8 @@ export const parserOf =
     const given = value.read(text)
     if (given === undefined || !accepts(value.schema, given))
       throw new InvalidArgumentError(cure(value, value.expected, text))
-    return value.repeated && Array.isArray(earlier) ? [...earlier, ...(given as unknown[])] : given
+    if (!value.repeated || typeof earlier !== 'object' || earlier === null) return given
+    return Array.isArray(earlier) ? [...earlier, ...(given as unknown[])] : { ...earlier, ...(given as object) }
   }
 
 /** What to write instead. */
@@ -117,6 +118,26 @@ export const separator: Value = {
   expected: 'one character, or comma, semicolon, tab, bar',
   expectedAsJson: 'one character',
   read: (given) => ({ tab: '\t', '\\t': '\t', comma: ',', semicolon: ';', bar: '|' })[given] ?? given,
+}
+
+/** 'width=64' → { width: 64 }; a value is JSON, or a text. The option may be repeated. */
+export const assignments: Value = {
+  schema: {
+    type: 'object',
+    additionalProperties: { anyOf: [{ type: 'number' }, { type: 'string' }, { type: 'boolean' }, { type: 'array' }] },
+  },
+  expected: 'name=value',
+  expectedAsJson: 'an object of numbers, texts, lists, true or false, such as { "width": 64 }',
+  read: (given) => {
+    const [, name, value] = /^([\w.-]+)=(.*)$/s.exec(given) ?? []
+    if (name === undefined || value === undefined) return undefined
+    try {
+      return { [name]: JSON.parse(value) as unknown }
+    } catch {
+      return { [name]: value }
+    }
+  },
+  repeated: true,
 }
 
 /** A switch. On the command line the flag alone says it. */

@@ -72,7 +72,7 @@ export interface FitOptions<
   readonly step?: (input: Tensor, target: Tensor) => Tensor
 }
 
-const optionNames: readonly (keyof FitOptions)[] = [
+export const fitOptionNames: readonly (keyof FitOptions)[] = [
   'train',
   'validation',
   'validationSplit',
@@ -99,7 +99,7 @@ export function checkOptions(options: FitOptions): void {
   const fail = (fault: string, hint: string): never => {
     throw new ValueError('fit', fault, { hint })
   }
-  checkNames('fit', options, optionNames)
+  checkNames('fit', options, fitOptionNames)
   const { train, validation, validationSplit, loss, optimizer, epochs, batchSize, step } = options
   if (train === undefined) fail('there are no training data', 'Give train: { input, target } or [inputs, targets].')
   if (validation !== undefined && validationSplit !== undefined)

@@ -5,13 +5,13 @@
  * const scores = await assessTable(plan, net)         // { kind: 'classes', accuracy: 0.97, baseline: { accuracy: 0.35, ... }, ... }
  */
 import { type Dataset, subset } from '../data/column.js'
-import { featureSpans } from '../data/preprocess-plan.js'
+import { featureSpans, type TargetColumn } from '../data/preprocess-plan.js'
 import { accuracy, confusionMatrix, f1, meanAbsoluteError, r2, rocAuc, rootMeanSquaredError } from '../metrics/index.js'
 import { RandomStream } from '../numerics/random.js'
 import { evaluate } from './evaluate.js'
 import type { TablePlan } from './table-model.js'
 import { lossOf } from './table-settings.js'
-import type { Net } from './types.js'
+import type { Loss, Net } from './types.js'
 
 /** How well classes are foretold. */
 export interface ClassScores {
@@ -48,15 +48,36 @@ export type TableScores = ClassScores | NumberScores
 export async function assessTable(plan: TablePlan, net: Net): Promise<TableScores> {
   const { test, known, preprocessing, settings, task } = plan
   const { target } = preprocessing
-  const rows = test.input.shape[0]!
-  const loss = lossOf(settings, task)
+  const constant = target.kind === 'number' ? mean(known.target.data) : mostFrequent(known, target.classes.length)
+  return assess(net, test, { target, loss: lossOf(settings, task), constant })
+}
+
+/** What `assess` must know besides the network and the data. */
+export interface AssessOptions {
+  /** How targets are encoded. */
+  readonly target: TargetColumn
+  readonly loss: Loss
+  /** What the baseline always says: a class, or a standardised number. */
+  readonly constant: number
+}
+
+/** The class that most samples have. */
+export function mostFrequent({ target }: Dataset, classes: number): number {
+  const counts = new Array<number>(classes).fill(0)
+  for (const label of target.data) counts[label]!++
+  return counts.indexOf(Math.max(...counts))
+}
+
+/** The scores of encoded rows, in the units of the target, beside those of a constant. */
+export async function assess(net: Net, data: Dataset, options: AssessOptions): Promise<TableScores> {
+  const { target, loss, constant } = options
+  const rows = data.input.shape[0]!
   if (target.kind === 'number') {
-    const found = await evaluate(net, test, {
+    const found = await evaluate(net, data, {
       loss,
       metrics: { r2, rmse: rootMeanSquaredError, mae: meanAbsoluteError },
     })
     const unit = target.deviation
-    const constant = mean(known.target.data)
     return {
       kind: 'number',
       rows,
@@ -64,15 +85,12 @@ export async function assessTable(plan: TablePlan, net: Net): Promise<TableScore
       r2: found.r2 as number,
       rmse: (found.rmse as number) * unit,
       mae: (found.mae as number) * unit,
-      baseline: { prediction: constant * unit + target.mean, ...constantErrors(test.target.data, constant, unit) },
+      baseline: { prediction: constant * unit + target.mean, ...constantErrors(data.target.data, constant, unit) },
     }
   }
   const two = target.classes.length === 2
   const metrics = { accuracy, f1: f1(), confusion: confusionMatrix(), ...(two ? { auc: rocAuc } : {}) }
-  const found = (await evaluate(net, test, { loss, metrics })) as { [name: string]: unknown }
-  const counts = new Array<number>(target.classes.length).fill(0)
-  for (const label of known.target.data) counts[label]!++
-  const majority = counts.indexOf(Math.max(...counts))
+  const found = (await evaluate(net, data, { loss, metrics })) as { [name: string]: unknown }
   return {
     kind: 'classes',
     rows,
@@ -82,8 +100,8 @@ export async function assessTable(plan: TablePlan, net: Net): Promise<TableScore
     ...(two ? { auc: found['auc'] as number } : {}),
     confusion: found['confusion'] as number[][],
     baseline: {
-      prediction: target.classes[majority]!,
-      accuracy: mean(Array.from(test.target.data, (label) => Number(label === majority))),
+      prediction: target.classes[constant]!,
+      accuracy: mean(Array.from(data.target.data, (label) => Number(label === constant))),
     },
   }
 }

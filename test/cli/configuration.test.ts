@@ -92,25 +92,33 @@ test('settings of a file, of the command line, and of a run: the same bits', asy
   expect(JSON.parse(readFileSync(join(folder, 'three/run.json'), 'utf8')).configuration.hidden).toEqual([4])
 })
 
-test.each<[content: unknown, code: number, message: RegExp]>([
-  [
-    { train: 'points.csv', learning_rate: 1 },
-    2,
-    /wrong\.json: learning_rate is no setting; did you mean learningRate\?/,
-  ],
-  [{ train: 'points.csv', hidden: [8, 0.5] }, 2, /wrong\.json: hidden\[1\] is 0\.5\. It must be a list of sizes/],
-  [{ train: 'points.csv', epochs: '4' }, 2, /epochs is "4"\. It must be a whole number of 1 or more/],
-  [{ train: 'points.csv', optimizer: 'adm' }, 2, /optimizer is "adm"\. Did you mean adam\?/],
-  [{ train: 'points.csv', batchSize: 'all' }, 2, /batchSize is "all"\. It must be a whole number above 0, or 'full'/],
-  [{ train: 'points.csv', separator: 'tab' }, 2, /separator is "tab"\. It must be one character/],
-  [{ format: 1, configuration: { train: 3 } }, 2, /configuration\.train is 3\. It must be a text/],
-  [{ format: 1, configuration: [] }, 2, /configuration is no object/],
+test.each<[content: unknown, message: RegExp]>([
+  [{ train: 'points.csv', learning_rate: 1 }, /wrong\.json: learning_rate is no setting; did you mean learningRate\?/],
+  [{ train: 'points.csv', hidden: [8, 0.5] }, /wrong\.json: hidden\[1\] is 0\.5\. It must be a list of sizes/],
+  [{ train: 'points.csv', epochs: '4' }, /epochs is "4"\. It must be a whole number of 1 or more/],
+  [{ train: 'points.csv', optimizer: 'adm' }, /optimizer is "adm"\. Did you mean adam\?/],
+  [{ train: 'points.csv', batchSize: 'all' }, /batchSize is "all"\. It must be a whole number above 0, or 'full'/],
+  [{ train: 'points.csv', separator: 'tab' }, /separator is "tab"\. It must be one character/],
+  [{ train: 'a.ts', parameters: { width: null } }, /parameters is {"width":null}\. It must be an object/],
+  [{ format: 1, configuration: { train: 3 } }, /configuration\.train is 3\. It must be a text/],
+  [{ format: 1, configuration: [] }, /configuration is no object/],
+  [[1], /it is an array, not an object/],
+  ['{ "train": "points.csv",\n  "epochs": 3, }', /wrong\.json is not JSON, at line 2, column 16/],
+  ['', /wrong\.json is not JSON/],
+])('wrong: %j', async (content, message) => {
+  await expect(readConfiguration(join(folder, file('wrong.json', content)), allSettings())).rejects.toThrow(message)
+})
+
+test.each<[content: object, code: number, message: RegExp]>([
   [{ train: 'digits', target: 'c' }, 2, /target is for tables, not for digits/],
   [{ epochs: 3 }, 2, /what to train is not said/],
-  [[1], 2, /it is an array, not an object/],
-  ['{ "train": "points.csv",\n  "epochs": 3, }', 2, /wrong\.json is not JSON, at line 2, column 16/],
-  ['', 2, /wrong\.json is not JSON/],
-])('wrong: %j', (content, code, message) => {
+  [
+    { train: 'points.csv', epochs: 0 },
+    2,
+    /^gradus: wrong\.json: epochs is 0\. It must be a whole number of 1 or more\.\n$/,
+  ],
+  [{ train: 'points.csv', kind: 'digits', target: 'c' }, 2, /target is for tables, not for digits/],
+])('wrong, as a command: %j', (content, code, message) => {
   const { status, stderr, stdout } = gradus('train', '--config', file('wrong.json', content))
   expect(stderr).toMatch(message)
   expect([status, stdout]).toEqual([code, ''])

@@ -3,7 +3,7 @@
  */
 import type { Command } from 'commander'
 import { readConfiguration } from '../configuration.js'
-import { allSettings, type Kind, kindOf, kinds } from '../kinds.js'
+import { allSettings, type Kind, kindNamed, kindOf, kinds } from '../kinds.js'
 import { shellLine } from '../output.js'
 import type { RunOptions } from '../run.js'
 import { addGroup, addSettings, fromConfiguration, givenFlags, json, option, type Verb } from '../verb.js'
@@ -11,8 +11,10 @@ import { addGroup, addSettings, fromConfiguration, givenFlags, json, option, typ
 export const train: Verb = (root, finish) => {
   const command: Command = root
     .command('train')
-    .description('train a network on a table (CSV, TSV, also gzipped), or on MNIST with the word digits')
-    .argument('[file|digits]', 'the table, or digits; may stand in the file of --config')
+    .description(
+      'train a network: on a table (CSV, TSV, also gzipped), on MNIST with the word digits, or as a model file says',
+    )
+    .argument('[file|digits]', 'the table, digits, or a model file in TypeScript; may stand in the file of --config')
     .usage(
       [...kinds]
         .reverse()
@@ -44,6 +46,7 @@ Examples:
   $ gradus train winequality-red.csv -t quality --task regression --hidden 64,32 --dropout 0.2
   $ gradus train adult.data --columns age,workclass,... --target income --test adult.test
   $ gradus train digits --hidden 512 --epochs 20 --seed 7
+  $ gradus train model.ts --epochs 5 --set width=64
   $ gradus train --config runs/penguins-001/run.json       # the same run once more`,
     )
     .action(async (given: string | undefined) => {
@@ -53,10 +56,10 @@ Examples:
       if (source === undefined)
         command.error('error: what to train is not said: give a table, or digits, or --config FILE with "train" in it')
       fromConfiguration(command, settings)
-      const { config: _, ...options } = command.opts<RunOptions & { config?: string }>()
+      const { config: _, kind: named, ...options } = command.opts<RunOptions & { config?: string; kind?: string }>()
       if (options.resume && options.output === undefined)
         command.error('error: --resume needs --output FOLDER: where to go on, or to begin')
-      const kind = await kindOf(source)
+      const kind = (named && kindNamed(named)) || (await kindOf(source))
       refuseOthers(command, kind, source)
       finish(await kind.train(source, options, `gradus ${shellLine(process.argv.slice(2))}`))
     })
