@@ -10,6 +10,10 @@ export async function evaluateRun(folder: string, file: string | undefined, comm
   const run = await openRun(folder)
   const { data, rows, scores, report } = await run.evaluate(file, command)
   if (command.json) console.log(JSON.stringify({ run: folder, data, rows, scores }))
-  else say(`${bold('Scores'.padEnd(9))} of ${folder} on ${data}, ${plural(rows, 'row')}`, ...report)
+  else
+    say(
+      `${bold('Scores'.padEnd(9))} of ${folder} on ${data}${rows === undefined ? '' : `, ${plural(rows, 'row')}`}`,
+      ...report,
+    )
   return 0
 }

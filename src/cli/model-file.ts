@@ -11,8 +11,11 @@ import { pathToFileURL } from 'node:url'
 import { describeValue } from '../base/describe.js'
 import { FileError, GradusError } from '../base/errors.js'
 import { isPlainOptions } from '../base/options.js'
+import { sampleCount } from '../data/column.js'
+import { LazyDataset, type TrainingData } from '../data/lazy-dataset.js'
 import { datasetOf } from '../data/source.js'
 import { checkTraining, type Training, type TrainingContext } from '../train/define-training.js'
+import { judgedOf } from '../train/evaluate.js'
 import { readsTypescript, registerTypescript } from './typescript-hooks.js'
 
 /** Whether a path is that of a model file. */
@@ -95,12 +98,16 @@ function placeIn(file: string, error: unknown): string | undefined {
 }
 
 /** What one sample is to the network: its shape, and whether it is numbers or places in a table, such as words. */
-export function sampleOf({ network, train }: Training): {
+export async function sampleOf({ network, train }: Training): Promise<{
   readonly shape: readonly number[]
   readonly dtype: 'float32' | 'int32'
-} {
-  const { data, shape } = datasetOf(train, 'train').input
+}> {
+  const { data, shape } = (await judgedOf(train, 'train')).kind.input
   const { inputDtype, takes } = network as { readonly inputDtype?: string; readonly takes?: unknown }
   const places = inputDtype === 'int32' || (data instanceof Int32Array && takes === undefined)
   return { shape: shape.slice(1), dtype: places ? 'int32' : 'float32' }
 }
+
+/** How many samples there are; undefined where only reading them would tell. */
+export const countOf = (data: TrainingData, name: string): number | undefined =>
+  data instanceof LazyDataset ? data.length : sampleCount(datasetOf(data, name))

@@ -4,15 +4,13 @@
  */
 import { join } from 'node:path'
 import { FileError, ValueError } from '../base/errors.js'
-import { sampleCount } from '../data/column.js'
-import { datasetOf } from '../data/source.js'
 import { load } from '../io/model.js'
 import { initialize } from '../nn/module.js'
 import type { ParameterValue } from '../train/define-training.js'
 import { evaluate } from '../train/evaluate.js'
 import { modelFiles } from '../train/model-folder.js'
 import type { Metrics } from '../train/types.js'
-import { loadTraining, sampleOf, withPlace } from './model-file.js'
+import { countOf, loadTraining, sampleOf, withPlace } from './model-file.js'
 import { number, table } from './output.js'
 import { expectRecord, type RunRecord, type TrainedRun } from './trained.js'
 
@@ -38,7 +36,7 @@ export async function openModelFile(folder: string, record: RunRecord | undefine
       },
     )
   }
-  const { shape: inputs, dtype: inputDtype } = sampleOf(training)
+  const { shape: inputs, dtype: inputDtype } = await withPlace(file!, () => sampleOf(training))
   return {
     net,
     inputs,
@@ -61,7 +59,7 @@ export async function openModelFile(folder: string, record: RunRecord | undefine
       )
       return {
         data: `the ${name === 'train' ? 'training' : name} data of ${file}`,
-        rows: sampleCount(datasetOf(data!, name)),
+        rows: countOf(data!, name),
         scores,
         report: [table(rows)],
       }

@@ -3,8 +3,6 @@
  * checkpoints, Ctrl-C, progress. In: a file, options. Out: a run folder, a report; exit code.
  */
 import { basename } from 'node:path'
-import { sampleCount } from '../data/column.js'
-import { datasetOf } from '../data/source.js'
 import { save } from '../io/model.js'
 import { type Summary, summary } from '../nn/summary.js'
 import type { ParameterValue, Training } from '../train/define-training.js'
@@ -15,7 +13,7 @@ import { eachEpoch } from '../train/run.js'
 import { NothingLearned } from '../train/table-model.js'
 import type { Epoch, History, Metrics } from '../train/types.js'
 import { configurationOf } from './configuration.js'
-import { loadTraining, sampleOf, withPlace } from './model-file.js'
+import { countOf, loadTraining, sampleOf, withPlace } from './model-file.js'
 import { bold, dim, grouped, markdownTable, number, plural, say, seconds, table } from './output.js'
 import { learningCurve, programName, progressOf, type RunOptions, sayOf, withRun } from './run.js'
 import { modelFileSettings } from './settings.js'
@@ -38,8 +36,8 @@ export async function trainModelFile(file: string, command: ModelFileCommand, wo
   const settings = { epochs, batchSize, seed, parameters: command.parameters }
   const configuration = configurationOf(file, 'models', {}, modelFileSettings, settings)
   return withPlace(file, async () => {
-    const { shape, dtype } = sampleOf(training)
-    if (test !== undefined) datasetOf(test, 'test')
+    const { shape, dtype } = await sampleOf(training)
+    if (test !== undefined) countOf(test, 'test')
     const layers = summary(net, [1, ...shape], { dtype })
     const print = sayOf(command, say)
     return withRun(
@@ -51,7 +49,7 @@ export async function trainModelFile(file: string, command: ModelFileCommand, wo
           entry(
             'Data',
             Object.entries(counts)
-              .map(([part, count]) => `${grouped(count)} ${part}`)
+              .map(([part, count]) => `${count === undefined ? 'some' : grouped(count)} ${part}`)
               .join(', '),
           ),
           entry('Network', plural(layers.parameters, 'parameter')),
@@ -98,12 +96,10 @@ export async function trainModelFile(file: string, command: ModelFileCommand, wo
 }
 
 /** How many samples each part has. */
-export function countsOf({ train, validation, test }: Training): { readonly [part: string]: number } {
+export function countsOf({ train, validation, test }: Training): { readonly [part: string]: number | undefined } {
   const parts = { training: train, validation, test }
   return Object.fromEntries(
-    Object.entries(parts).flatMap(([part, source]) =>
-      source === undefined ? [] : [[part, sampleCount(datasetOf(source, part))]],
-    ),
+    Object.entries(parts).flatMap(([part, source]) => (source === undefined ? [] : [[part, countOf(source, part)]])),
   )
 }
 

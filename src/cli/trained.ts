@@ -34,7 +34,8 @@ export interface EvaluateCommand {
 export interface Evaluation {
   /** Of what data: a file, 'the test rows of adult.data'. */
   readonly data: string
-  readonly rows: number
+  /** Undefined where only reading all would tell. */
+  readonly rows: number | undefined
   /** As --json gives them. */
   readonly scores: { readonly [name: string]: unknown }
   /** As they are printed: tables, lines. */

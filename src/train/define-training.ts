@@ -7,7 +7,7 @@
 import { describeValue } from '../base/describe.js'
 import { ValueError } from '../base/errors.js'
 import { checkNames, isPlainOptions } from '../base/options.js'
-import type { DataSource } from '../data/source.js'
+import type { TrainingData } from '../data/lazy-dataset.js'
 import { checkOptions, type FitOptions, fitOptionNames } from './options.js'
 import type { Metrics, Net, NoMetrics } from './types.js'
 
@@ -19,7 +19,7 @@ export interface Training<M extends Metrics = Metrics> extends Omit<FitOptions<M
   /** The network to train. */
   readonly network: Net
   /** Looked at once, after training. */
-  readonly test?: DataSource
+  readonly test?: TrainingData
   /** What the run's folder is called; the file's name by default. */
   readonly name?: string
 }
