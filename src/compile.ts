@@ -8,29 +8,17 @@
  */
 import type { TypedArray } from './base/dtype.js'
 import { debugLevel, verifies } from './base/environment.js'
-import { GradusError } from './base/errors.js'
 import type { Storage } from './base/storage.js'
 import { followed } from './graph/lineage.js'
 import type { Graph, Node } from './graph/node.js'
 import { withTable } from './graph/node.js'
-import { printGraph } from './graph/print.js'
-import { verifyGraph } from './graph/verify.js'
 import { packingOnly } from './kernel/packing.js'
-import { printKernel } from './kernel/print.js'
-import { verifyKernel } from './kernel/verify.js'
 import { type LoweredGraph, lower, type Updates } from './lower/lower.js'
 import { makePlan, outsideBytes, type Plan, type Slot } from './lower/plan.js'
 import type { Target } from './lower/target.js'
 import type { NumericsMode } from './numerics/arithmetic.js'
 import type { Engine, Runnable } from './runtime/engine.js'
-import { interpreterEngine } from './runtime/interpreter.js'
-import { NativeProgram, nativeEngine, sourceOf } from './runtime/native.js'
-import { cacheFolder } from './runtime/native-cache.js'
-import { compileInBackground } from './runtime/native-compiler.js'
-import { isNode } from './runtime/native-host.js'
-import { noteOnce } from './runtime/note.js'
-import { type Faster, Tiered } from './runtime/tiered.js'
-import { wasmEngine } from './runtime/wasm.js'
+import { engineNamed, type LoweredProgram, prints, startTiers, verifies as verify } from './runtime/engines.js'
 import { type CompileSettings, type EngineName, engineName, numericsMode, threadCount } from './settings.js'
 import { formFma } from './transform/fma.js'
 import { layOutLoopOperands } from './transform/loop-operands.js'
@@ -65,8 +53,8 @@ const graphPass = (name: string, transform: (graph: Graph, c: Compilation) => Gr
   run: (c) => {
     c.graph = transform(c.graph, c)
   },
-  verify: (c) => verifyGraph(c.graph),
-  dump: (c) => printGraph(c.graph),
+  verify: (c) => verify.graph(c.graph),
+  dump: (c) => prints.graph(c.graph),
 })
 
 export const passes: readonly Pass[] = [
@@ -81,10 +69,8 @@ export const passes: readonly Pass[] = [
     run: (c) => {
       c.lowered = lower(c.graph, c.updates, c.mode, c.target)
     },
-    verify: (c) => {
-      for (const { kernel } of c.lowered!.launches) verifyKernel(kernel)
-    },
-    dump: (c) => c.lowered!.launches.map(({ kernel }) => printKernel(kernel, { names: true })).join('\n'),
+    verify: (c) => verify.lowered(c.lowered!),
+    dump: (c) => prints.lowered(c.lowered!),
   },
   {
     name: 'plan',
@@ -149,8 +135,7 @@ export function compileGraph(
   list: readonly Pass[] = passes,
 ): Program {
   const name = engineName(settings)
-  if (name !== 'auto') return compileFor(engines[name], graph, updates, storages, settings, list)
-  if (!isNode()) return compileFor(wasmEngine, graph, updates, storages, settings, list)
+  if (name !== 'auto') return compileFor(engineNamed(name), graph, updates, storages, settings, list)
   return compileTiered(graph, updates, storages, settings, list)
 }
 
@@ -163,25 +148,14 @@ function compileTiered(
   list: readonly Pass[],
 ): Program {
   const threads = threadCount(settings)
-  const start = compileFor(wasmEngine, graph, updates, storages, settings, list)
-  const begin = (): Faster<Program> => {
-    const target = { ...nativeEngine.target(), threads }
-    const c: Compilation = { graph, updates, storages, engine: nativeEngine, target, mode: start.mode }
+  const start = compileFor(engineNamed('wasm'), graph, updates, storages, settings, list)
+  const tiers = startTiers(start, threads, storages, (engine): LoweredProgram<Program> => {
+    const target = { ...engine.target(), threads }
+    const c: Compilation = { graph, updates, storages, engine, target, mode: start.mode }
     const compileTimes = runPasses(c, list.slice(0, -1))
-    const ready = compileInBackground(sourceOf([c.plan!]))
-    noteOnce(
-      `gradus: native code is compiled in the background and kept in ${cacheFolder()}; GRADUS_ENGINE=wasm does without`,
-    )
-    return () => {
-      const library = ready()
-      return library && programOf(c, new NativeProgram(c.plan!, storages, library, threads), compileTimes)
-    }
-  }
-  const tiers = new Tiered(start, begin, (error) => {
-    // Whatever it is (a full disk, a folder that nothing may be run from), the program goes on as it began.
-    const why = error instanceof GradusError ? error.sentence : error instanceof Error ? error.message : error
-    noteOnce(`gradus: WebAssembly runs on instead of native code: ${why}`)
+    return { plan: c.plan!, finish: (runnable) => programOf(c, runnable, compileTimes) }
   })
+  if (!tiers) return start
   return {
     get graph() {
       return tiers.current.graph
@@ -275,12 +249,6 @@ function programOf(c: Compilation, runnable: Runnable, compileTimes: ReadonlyMap
       return plan.launches.map((launch) => seconds[packing.indexOf(launch)] ?? 0)
     },
   }
-}
-
-const engines: { readonly [N in EngineName]: Engine } = {
-  wasm: wasmEngine,
-  native: nativeEngine,
-  interpreter: interpreterEngine,
 }
 
 export function printPlan(plan: Plan): string {

@@ -170,7 +170,7 @@ export {
   type RatePoint,
 } from './train/find-learning-rate.js'
 export { type FitOptions, fit } from './train/fit.js'
-export type { FitCheckpointOptions } from './train/fit-checkpoint.js'
+export type { FitCheckpointOptions } from './train/fit-checkpoint-options.js'
 export { type ActivationName, type MlpConfig, type MlpOptions, mlp } from './train/mlp.js'
 export type { ClassPrediction, Model, ModelDescription, ModelInput, Prediction } from './train/model.js'
 export { type ModelContent, modelFrom, openModel, saveModel } from './train/model-folder.js'

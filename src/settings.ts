@@ -10,9 +10,7 @@ import { debugLevel, environment, processors } from './base/environment.js'
 import { nearest, ValueError } from './base/errors.js'
 import { relaxedMadd } from './emit/wasm/features.js'
 import type { NumericsMode } from './numerics/arithmetic.js'
-import { cacheFolder } from './runtime/native-cache.js'
-import { findCompiler } from './runtime/native-compiler.js'
-import { koffi } from './runtime/native-host.js'
+import { checkNative } from './runtime/engines.js'
 
 const engineNames = ['wasm', 'native', 'interpreter'] as const
 export type EngineName = (typeof engineNames)[number]
@@ -47,11 +45,7 @@ export function checkSettings(settings: CompileSettings): void {
  * asked for, for what it lacks.
  */
 export function checkEnvironment(): void {
-  if (engineName({}) === 'native') {
-    koffi()
-    findCompiler()
-    cacheFolder()
-  }
+  if (engineName({}) === 'native') checkNative()
   threadCount({})
   numericsMode({})
   debugLevel()

@@ -38,7 +38,12 @@ test('the tarball holds the library and no data', () => {
   expect(files).toContain('dist/index.js')
   expect(files).toContain('dist/index.d.ts')
   expect(
-    files.filter((path) => !/^(dist\/.*\.(js|d\.ts)|README\.md|LICENSE|package\.json|schema\/train\.json)$/.test(path)),
+    files.filter(
+      (path) =>
+        !/^(dist\/.*\.(js|d\.ts)|dist\/(bundle\/[^/]*|gradus)\.js\.map|dist\/bundle\/LICENSES\.md|README\.md|LICENSE|package\.json|schema\/train\.json)$/.test(
+          path,
+        ),
+    ),
   ).toEqual([])
 })
 

@@ -1,5 +1,5 @@
 /**
- * @file Settings from the environment, where there is one (not in browsers).
+ * @file Settings from the environment; in browsers, which have none, from properties of globalThis that have the same names.
  */
 import { ValueError } from './errors.js'
 
@@ -8,7 +8,11 @@ interface Host {
 }
 
 /** The value of an environment variable; undefined when unset or empty. */
-export const environment = (name: string): string | undefined => (globalThis as Host).process?.env?.[name] || undefined
+export function environment(name: string): string | undefined {
+  const env = (globalThis as Host).process?.env
+  const value = env ? env[name] : (globalThis as { readonly [name: string]: unknown })[name]
+  return value === undefined || value === '' ? undefined : String(value)
+}
 
 /**
  * GRADUS_DEBUG: 1 what was compiled, 2 the time of each kernel of a step after its first call, 3 graph and plan, 4 loops,
@@ -29,7 +33,10 @@ export const verifies = (): boolean => (environment('GRADUS_VERIFY') ?? '0') !==
 
 /** How many threads the machine runs at once; 1 where that cannot be known. */
 export function processors(): number {
-  const host = globalThis as { process?: { getBuiltinModule?: (id: string) => unknown } }
+  const host = globalThis as {
+    process?: { getBuiltinModule?: (id: string) => unknown }
+    navigator?: { hardwareConcurrency?: number }
+  }
   const os = host.process?.getBuiltinModule?.('node:os') as { availableParallelism(): number } | undefined
-  return os?.availableParallelism() ?? 1
+  return os?.availableParallelism() ?? host.navigator?.hardwareConcurrency ?? 1
 }

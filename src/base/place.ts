@@ -5,8 +5,13 @@
  * callerPlace() → 'model.ts:41'
  */
 
-/** Where the library's files are, in the form that stack traces show. */
-const ownFolder = import.meta.url.replace(/[^/]*\/[^/]*$/, '').replace(/^file:\/\//, '')
+/**
+ * Where the library's files are, in the form that stack traces show: its folder where it has one, else (in a bundle with other
+ * things) the file that this stands in.
+ */
+const ownFiles = /^.*\/dist\/(?=base\/place\.js)|^.*\/src\/(?=base\/place\.ts)|^.*$/.exec(
+  import.meta.url.replace(/^file:\/\//, '').replace(/\?.*$/, ''),
+)![0]!
 
 /** A caller outside the library. */
 export interface Caller {
@@ -23,13 +28,14 @@ export const callerPlace = (): string | undefined => caller().place
 export function caller(): Caller {
   let inner: string | undefined
   let loss: string | undefined
-  for (const line of new Error().stack?.split('\n').slice(1) ?? []) {
-    const match = /^\s*at (?:async )?(?:(.*?) \()?(?:file:\/\/)?([^()\s][^()]*):(\d+):\d+\)?$/.exec(line)
-    if (!match || match[2]!.startsWith('node:')) continue
-    const [, name, file, row] = match as unknown as [string, string | undefined, string, string]
-    if (file.startsWith(ownFolder)) {
-      inner = name?.replace(/ \[as .*/, '').replace(/.*\./, '')
-      if (file.startsWith(`${ownFolder}loss/`)) loss = inner ?? loss
+  for (const line of new Error().stack?.split('\n') ?? []) {
+    // Chromium and Node: `at f (file:1:2)` or `at file:1:2`; Firefox and Safari: `f@file:1:2`.
+    const match = /^(?:\s*at (?:async )?(?:(.*?) \()?|(.*?)@)(?:file:\/\/)?([^()\s][^()]*):(\d+):\d+\)?$/.exec(line)
+    if (!match || match[3]!.startsWith('node:')) continue
+    const [, ours = match[2], , file, row] = match as unknown as [string, string | undefined, unknown, string, string]
+    if (file.startsWith(ownFiles)) {
+      inner = ours?.replace(/ \[as .*/, '').replace(/.*\./, '')
+      if (file.startsWith(`${ownFiles}loss/`)) loss = inner ?? loss
     } else return { place: `${file.replace(/^.*[\\/]/, '').replace(/\?.*$/, '')}:${row}`, called: inner }
   }
   return { place: undefined, called: loss }

@@ -1,12 +1,13 @@
 /**
  * @file What elementwise operations compute, one element at a time; attributes' meanings stand in op.ts.
  */
-import { type DType, isFloat, roundTo } from '../base/dtype.js'
-import type { FloatArithmetic } from '../numerics/arithmetic.js'
+import { allocate, type DType, isFloat, roundTo, type TypedArray } from '../base/dtype.js'
+import type { FloatArithmetic, NumericsMode } from '../numerics/arithmetic.js'
 import * as elementary from '../numerics/elementary.js'
 import { roundEven, scalarArithmetic, words } from '../numerics/scalar.js'
 import { rounds, threefry2x32 } from '../numerics/threefry.js'
 import { type Evaluate, floatDtype, multiplyAdd, type Round, rounding } from './interpret-rule.js'
+import type { Node } from './node.js'
 import type { Direction, Op } from './op.js'
 
 export const elementRules = {
@@ -85,6 +86,17 @@ export const elementRules = {
     (i) =>
       y![i]!,
 } satisfies { readonly [O in Op]?: Evaluate<O> }
+
+/** One NaN for all: no op exposes payloads. */
+export const canonical = (x: number): number => (Number.isNaN(x) ? Number.NaN : x)
+
+/** The first element of an elementwise node, given its operands' values: what folds constants. */
+export function elementOf(node: Node, operands: readonly TypedArray[], mode: NumericsMode): number {
+  const rule = elementRules[node.op as keyof typeof elementRules] as Evaluate
+  const out = allocate(node.type.dtype, 1)
+  out[0] = canonical(rule({ node, operands, mode, loops: new Map() })(0))
+  return out[0]
+}
 
 const comparisons: { readonly [D in Direction]: (a: number, b: number) => boolean } = {
   equal: (a, b) => a === b,

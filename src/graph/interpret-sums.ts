@@ -2,8 +2,9 @@
  * @file What operations compute that sum: reductions, products, convolutions, running and scattered sums. Every sum goes in the
  * order its node states; attributes' meanings stand in op.ts.
  */
-import { type DType, isFloat } from '../base/dtype.js'
+import type { DType } from '../base/dtype.js'
 import { type Shape, sizeOf, stridesOf } from '../base/shape.js'
+import { identityOf } from './identity.js'
 import { type Evaluate, multiplyAdd, rounding, unravel } from './interpret-rule.js'
 import type { Op, Order, ReduceKind } from './op.js'
 
@@ -131,19 +132,6 @@ function combiner(kind: ReduceKind, dtype: DType): (a: number, b: number) => num
   if (kind === 'minimum') return Math.min
   const round = rounding(dtype)
   return (a, b) => round(a + b)
-}
-
-/** What an empty reduction gives: e with e ⊕ x = x for every x. */
-export function identityOf(kind: ReduceKind, dtype: DType): number {
-  if (kind === 'sum') return isFloat(dtype) ? -0 : 0
-  const [least, greatest] = isFloat(dtype)
-    ? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
-    : dtype === 'int32'
-      ? [-(2 ** 31), 2 ** 31 - 1]
-      : dtype === 'uint32'
-        ? [0, 2 ** 32 - 1]
-        : [0, 1]
-  return kind === 'maximum' ? least : greatest
 }
 
 const otherAxes = (shape: Shape, taken: readonly number[]): number[] =>

@@ -9,7 +9,7 @@ import { ValueError } from '../base/errors.js'
 import { sizeOf } from '../base/shape.js'
 import type { NumericsMode } from '../numerics/arithmetic.js'
 import type { Body } from './body.js'
-import { elementRules } from './interpret-elements.js'
+import { canonical, elementRules } from './interpret-elements.js'
 import { placeRules } from './interpret-places.js'
 import type { Evaluate, Known } from './interpret-rule.js'
 import { sumRules } from './interpret-sums.js'
@@ -62,9 +62,6 @@ export function evaluate(
   }
   return out
 }
-
-/** One NaN for all: no op exposes payloads. */
-const canonical = (x: number): number => (Number.isNaN(x) ? Number.NaN : x)
 
 /** What each op computes; attributes' meanings stand in op.ts. */
 const rules: { readonly [O in Op]: Evaluate<O> } = {

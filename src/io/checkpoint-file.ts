@@ -6,11 +6,11 @@
  *   checkpoint-000012.json           {"sha256":"<of what stands between here and the last brace>",
  *                                    "checkpoint":{"format", "version", "gradus", "tensors": {file, bytes, sha256}, "values"}}
  */
-import { createHash } from 'node:crypto'
 import { FileError } from '../base/errors.js'
 import { gradusVersion } from '../base/version.js'
 import { exactJson, parseExactJson } from './exact-json.js'
 import { readSafetensors, type StoredTensor, writeSafetensors } from './safetensors.js'
+import { sha256 } from './sha256.js'
 
 /** What a checkpoint holds. */
 export interface CheckpointContent {
@@ -38,8 +38,6 @@ export const checkpointNumber = (file: string, ending: 'json' | 'safetensors'): 
   return match && match[2] === ending ? Number(match[1]) : undefined
 }
 
-export const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex')
-
 /** The bytes of both files. */
 export function encodeCheckpoint(
   name: string,
@@ -63,7 +61,7 @@ export function encodeCheckpoint(
 export function decodeRecord(name: string, bytes: Uint8Array): CheckpointRecord {
   const file = `${name}.json`
   // One character a byte: nothing is normalised away before it is compared.
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+  const text = new TextDecoder('latin1').decode(bytes)
   const from = opening.length + 64 + middle.length
   const body = bytes.subarray(from, Math.max(from, bytes.length - ending.length))
   const whole = `${opening}${sha256(body)}${middle}`

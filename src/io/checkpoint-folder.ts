@@ -1,17 +1,13 @@
 /**
- * @file A folder of checkpoints: the last few and the best are kept, and a damaged one gives way to the one before. Node only.
+ * @file A folder of checkpoints: the last few and the best are kept, and a damaged one gives way to the one before.
  * In: contents, one after another. Out: the newest that is whole. A number is used once, so nothing is ever overwritten:
  * a process that dies between any two system calls leaves the checkpoints as they were, or one more.
  *
  * const folder = await CheckpointFolder.open('runs/a/checkpoints', { keep: 3, keepBest: true })
  * await folder.write({ values, tensors }, { value: 0.31, better: 'lower' }); (await folder.newest())?.values
  */
-import { constants } from 'node:fs'
-import { access, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { FileError } from '../base/errors.js'
 import { note } from '../runtime/note.js'
-import { isLeftover, makeFolders, removeFile, writeError, writeFileAtomic } from './atomic.js'
 import {
   type CheckpointContent,
   checkpointName,
@@ -21,7 +17,7 @@ import {
   decodeTensors,
   encodeCheckpoint,
 } from './checkpoint-file.js'
-import { readBytes } from './files.js'
+import { type CheckpointFiles, filesAt, openFiles } from './checkpoint-files.js'
 
 /** What makes one checkpoint better than another. */
 export interface Score {
@@ -49,14 +45,14 @@ export interface FoundCheckpoint extends CheckpointContent {
 }
 
 export class CheckpointFolder {
-  readonly path: string
+  readonly #files: CheckpointFiles
   readonly #keep: KeepOptions
   /** Those that have a record, by number, ascending. */
   readonly #entries: Entry[]
   #last: number
 
-  private constructor(path: string, keep: KeepOptions, entries: Entry[], last: number) {
-    this.path = path
+  private constructor(files: CheckpointFiles, keep: KeepOptions, entries: Entry[], last: number) {
+    this.#files = files
     this.#keep = keep
     this.#entries = entries
     this.#last = last
@@ -64,30 +60,22 @@ export class CheckpointFolder {
 
   /** Makes the folder if need be, or finds what is in it. Throws FileError where it cannot be written to. */
   static async open(path: string, keep: KeepOptions): Promise<CheckpointFolder> {
-    try {
-      await makeFolders(path)
-      await access(path, constants.W_OK | constants.X_OK)
-    } catch (cause) {
-      throw writeError(path, cause as NodeJS.ErrnoException)
-    }
-    return CheckpointFolder.#found(path, keep)
+    return CheckpointFolder.#found(await openFiles(path), keep)
   }
 
   /** To read only. Throws FileError where there is no such folder. */
   static async read(path: string): Promise<CheckpointFolder> {
-    return CheckpointFolder.#found(path, { keep: 1, keepBest: false })
+    return CheckpointFolder.#found(filesAt(path), { keep: 1, keepBest: false })
   }
 
-  static async #found(path: string, keep: KeepOptions): Promise<CheckpointFolder> {
-    const names = await readdir(path).catch((cause: NodeJS.ErrnoException) => {
-      throw new FileError('checkpoint', `the folder ${path} cannot be read (${cause.message})`, { cause })
-    })
+  static async #found(files: CheckpointFiles, keep: KeepOptions): Promise<CheckpointFolder> {
+    const names = await files.list()
     const numbers = (ending: 'json' | 'safetensors') =>
       names.flatMap((name) => checkpointNumber(name, ending) ?? []).sort((a, b) => a - b)
     const entries: Entry[] = []
-    for (const number of numbers('json')) entries.push(await entryOf(path, number))
+    for (const number of numbers('json')) entries.push(await entryOf(files, number))
     // A number without a record was once about to be used.
-    return new CheckpointFolder(path, keep, entries, Math.max(0, ...numbers('json'), ...numbers('safetensors')))
+    return new CheckpointFolder(files, keep, entries, Math.max(0, ...numbers('json'), ...numbers('safetensors')))
   }
 
   /** How many checkpoints there are, damaged ones among them. */
@@ -106,7 +94,7 @@ export class CheckpointFolder {
   /** The one with the best score. Throws FileError where none has a score. */
   async best(): Promise<FoundCheckpoint> {
     const best = bestOf(this.#entries)
-    if (!best) throw new FileError('checkpoint', `no checkpoint in ${this.path} has a score`)
+    if (!best) throw new FileError('checkpoint', `no checkpoint in ${this.#files.path} has a score`)
     return (await this.#first([best]))!
   }
 
@@ -126,7 +114,7 @@ export class CheckpointFolder {
       }
     }
     if (faults.length === 0) return undefined
-    throw new FileError('checkpoint', `no checkpoint in ${this.path} is whole: ${faults.join('; ')}`, {
+    throw new FileError('checkpoint', `no checkpoint in ${this.#files.path} is whole: ${faults.join('; ')}`, {
       hint: 'Nothing was changed. Take the folder away to start from the beginning.',
     })
   }
@@ -135,9 +123,9 @@ export class CheckpointFolder {
     const name = checkpointName(number)
     const [file, tensorFile] = [`${name}.json`, `${name}.safetensors`]
     if (damage !== undefined) throw new DamageError(file, damage)
-    const record = decodeRecord(name, await bytesOf(this.path, file))
+    const record = decodeRecord(name, await bytesOf(this.#files, file))
     const values = record.values as { readonly content: unknown }
-    return { values: values.content, tensors: decodeTensors(record, await bytesOf(this.path, tensorFile)) }
+    return { values: values.content, tensors: decodeTensors(record, await bytesOf(this.#files, tensorFile)) }
   }
 
   /** Adds one, and then takes away what need not be kept. Throws FileError; what was there before still is. */
@@ -145,13 +133,13 @@ export class CheckpointFolder {
     const number = ++this.#last
     const name = checkpointName(number)
     const bytes = encodeCheckpoint(name, { values: { score, content: content.values }, tensors: content.tensors })
-    const tensorFile = join(this.path, `${name}.safetensors`)
-    await writeFileAtomic(tensorFile, bytes.tensors)
+    const tensorFile = `${name}.safetensors`
+    await this.#files.write(tensorFile, bytes.tensors)
     try {
-      await writeFileAtomic(join(this.path, `${name}.json`), bytes.record)
+      await this.#files.write(`${name}.json`, bytes.record)
     } catch (error) {
       // Without a record it is none; a full disk should not be filled by it.
-      await removeFile(tensorFile).catch(() => {})
+      await this.#files.remove(tensorFile).catch(() => {})
       throw error
     }
     this.#entries.push({ number, score })
@@ -166,22 +154,22 @@ export class CheckpointFolder {
     const best = this.#keep.keepBest ? bestOf(whole) : undefined
     if (best) kept.add(best)
     for (const entry of this.#entries.filter((one) => !kept.has(one))) {
-      await removeFile(join(this.path, `${checkpointName(entry.number)}.json`))
+      await this.#files.remove(`${checkpointName(entry.number)}.json`)
       this.#entries.splice(this.#entries.indexOf(entry), 1)
     }
     const numbers = new Set([...kept].map(({ number }) => number))
-    for (const file of await readdir(this.path)) {
+    for (const file of await this.#files.list()) {
       const number = checkpointNumber(file, 'safetensors')
       const orphan = number !== undefined && !numbers.has(number)
-      if (orphan || (file.startsWith('.checkpoint-') && isLeftover(file))) await removeFile(join(this.path, file))
+      if (orphan || (file.startsWith('.checkpoint-') && this.#files.isLeftover(file))) await this.#files.remove(file)
     }
   }
 }
 
-async function entryOf(path: string, number: number): Promise<Entry> {
+async function entryOf(files: CheckpointFiles, number: number): Promise<Entry> {
   const name = checkpointName(number)
   try {
-    const { values } = decodeRecord(name, await bytesOf(path, `${name}.json`))
+    const { values } = decodeRecord(name, await bytesOf(files, `${name}.json`))
     return { number, score: (values as { readonly score?: Score }).score }
   } catch (error) {
     if (error instanceof DamageError) return { number, score: undefined, damage: error.sentence }
@@ -190,9 +178,9 @@ async function entryOf(path: string, number: number): Promise<Entry> {
 }
 
 /** A file that is gone or cannot be read is as good as damaged. */
-async function bytesOf(path: string, file: string): Promise<Uint8Array> {
+async function bytesOf(files: CheckpointFiles, file: string): Promise<Uint8Array> {
   try {
-    return await readBytes(join(path, file))
+    return await files.read(file)
   } catch (cause) {
     throw new DamageError(file, (cause as FileError).sentence, { cause })
   }

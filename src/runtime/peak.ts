@@ -13,9 +13,7 @@ import type { Plan } from '../lower/plan.js'
 import { lanesOf, type Target } from '../lower/target.js'
 import type { NumericsMode } from '../numerics/arithmetic.js'
 import type { Engine } from './engine.js'
-import { interpreterEngine } from './interpreter.js'
-import { nativeEngine } from './native.js'
-import { wasmEngine } from './wasm.js'
+import { engineNamed } from './engines.js'
 
 export interface MachinePeak {
   /** float32 operations a second, a multiply-add counting two. */
@@ -26,11 +24,6 @@ export interface MachinePeak {
   readonly bandwidths: ReadonlyMap<number, number>
 }
 
-const engines: { readonly [N in Engine['name']]: Engine } = {
-  wasm: wasmEngine,
-  native: nativeEngine,
-  interpreter: interpreterEngine,
-}
 const known = new Map<string, MachinePeak>()
 /** Working sets: 32 KiB, and fourfold up to 32 MiB, which is more than most caches hold. */
 const smallest = 2 ** 15
@@ -42,7 +35,7 @@ const passes = 3
 export function machinePeak(name: Engine['name'], mode: NumericsMode): MachinePeak {
   const key = `${name} ${mode}`
   let peak = known.get(key)
-  if (!peak) known.set(key, (peak = measured(engines[name], mode)))
+  if (!peak) known.set(key, (peak = measured(engineNamed(name), mode)))
   return peak
 }
 

@@ -7,6 +7,7 @@
  * that has ended between steps leaves the caller to go on alone.
  */
 import { GradusError } from '../base/errors.js'
+import { makeModule } from '../emit/wasm/features.js'
 import { webAssembly } from '../emit/wasm/host.js'
 import { emitThreads, words, workerWords } from '../emit/wasm/threads.js'
 import { type Heap, maximumPages } from './heap.js'
@@ -51,7 +52,7 @@ export class WasmPool {
     this.#states.fill(0)
     const threads = emitThreads(this.#control, { shared: { maximum: maximumPages } })
     const env = { memory: heap.memory, stalled: () => this.#stalled() }
-    const { exports } = new webAssembly.Instance(new webAssembly.Module(threads), { env })
+    const { exports } = new webAssembly.Instance(makeModule(threads), { env })
     this.wait = exports['wait'] as (threads: number) => void
     this.#start = { threads, memory: heap.memory, control: this.#control }
   }

@@ -1,6 +1,7 @@
 /**
  * @file Workers of the pool (runtime/wasm-pool.ts): what one does, and how one is started in Node and in browsers.
- * A worker's program is a text, so that it needs no file of its own that a bundler would have to find.
+ * A worker's program is a text, so that it needs no file of its own that a bundler would have to find. Where a page's
+ * Content-Security-Policy forbids such workers, the same text stands in a file (`setThreadScript`).
  */
 
 import type { WasmMemory } from '../emit/wasm/host.js'
@@ -73,7 +74,8 @@ try {
 } catch {}
 serve(require('node:worker_threads').workerData, systemThread)
 `
-const webProgram = `${program}
+/** What dist/gradus-thread.js holds. */
+export const webProgram = `${program}
 onmessage = ({ data }) => {
   // The text has been read: whoever started this may forget where it stands.
   postMessage('started')
@@ -96,7 +98,7 @@ interface Host {
   readonly process?: { readonly getBuiltinModule?: (id: string) => unknown }
   readonly crossOriginIsolated?: boolean
   readonly document?: unknown
-  readonly Worker?: new (url: string) => WebWorker
+  readonly Worker?: new (url: string, options?: { readonly type: 'module' }) => WebWorker
   readonly Blob?: new (parts: string[], options: { type: string }) => object
   readonly URL?: { createObjectURL(blob: object): string; revokeObjectURL(url: string): void }
 }
@@ -137,31 +139,84 @@ export function startWorker(start: WorkerStart): PoolWorker {
       terminate: () => void worker.terminate(),
     }
   }
-  const url = host.URL!.createObjectURL(new host.Blob!([webProgram], { type: 'text/javascript' }))
-  // The text stays in memory for as long as the address is valid: until the worker has read it, or will not.
-  const forget = () => host.URL!.revokeObjectURL(url)
-  let worker: WebWorker
-  try {
-    worker = new host.Worker!(url)
-  } catch (error) {
-    forget()
-    throw error
+  return new BrowserWorker(start)
+}
+
+let script: string | undefined
+
+/**
+ * Where threads find their program, a file of one's own site: needed where a page's Content-Security-Policy forbids workers
+ * that are made of text (`worker-src blob:`). The file is `gradus/thread.js`. Example, with Vite:
+ *
+ * import url from 'gradus/thread.js?url'; setThreadScript(url)
+ */
+export function setThreadScript(url: string | URL): void {
+  script = String(url)
+}
+
+const refused =
+  "the page's Content-Security-Policy may forbid it: allow worker-src blob:, or serve gradus/thread.js and name it by setThreadScript(url)"
+
+/** A worker of a browser: from the file that was named, else from a text; one that does not start gives way to the next. */
+class BrowserWorker implements PoolWorker {
+  readonly #start: WorkerStart
+  readonly #ways: ('file' | 'text')[] = script === undefined ? ['text'] : ['file', 'text']
+  #worker: WebWorker | undefined
+  #forget = () => {}
+  #end = (_reason: string) => {}
+
+  constructor(start: WorkerStart) {
+    this.#start = start
+    this.#try()
   }
-  let end = (_reason: string) => {}
-  worker.onmessage = forget
-  worker.onerror = (event) => {
-    forget()
-    end(event.message ?? 'it could not be started')
+
+  onEnd(listener: (reason: string) => void): void {
+    this.#end = listener
   }
-  worker.postMessage(start)
-  return {
-    onEnd: (listener) => {
-      end = listener
-    },
-    terminate: () => {
-      forget()
-      worker.terminate()
-    },
+
+  terminate(): void {
+    this.#ways.length = 0
+    this.#forget()
+    this.#worker?.terminate()
+  }
+
+  /** Throws where the last way fails at once. */
+  #try(): void {
+    const way = this.#ways.shift()!
+    // The text stays in memory for as long as the address is valid: until the worker has read it, or will not.
+    const url =
+      way === 'file' ? script! : host.URL!.createObjectURL(new host.Blob!([webProgram], { type: 'text/javascript' }))
+    this.#forget = () => way === 'text' && host.URL!.revokeObjectURL(url)
+    let worker: WebWorker
+    try {
+      worker = new host.Worker!(url, way === 'file' ? { type: 'module' } : undefined)
+    } catch (error) {
+      this.#forget()
+      if (this.#ways.length === 0) throw error
+      this.#try()
+      return
+    }
+    this.#worker = worker
+    let begun = false
+    worker.onmessage = () => {
+      begun = true
+      this.#forget()
+    }
+    worker.onerror = ({ message }) => {
+      this.#forget()
+      if (begun) this.#end(message ?? 'it failed')
+      else this.#instead(message || 'it could not be started')
+    }
+    worker.postMessage(this.#start)
+  }
+
+  #instead(reason: string): void {
+    try {
+      if (this.#ways.length > 0) this.#try()
+      else this.#end(`${reason}; ${refused}`)
+    } catch (error) {
+      this.#end(`${String(error)}; ${refused}`)
+    }
   }
 }
 

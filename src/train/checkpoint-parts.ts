@@ -5,43 +5,22 @@
  * const content = savedParts({ net, optimizer })                 // tensors 'net.0.weight', 'optimizer.step', ...
  * loadedParts({ net, optimizer }, content, 'checkpoint-000004')   // or an error with everything that does not fit
  */
-import { describeValue } from '../base/describe.js'
 import { FileError, ValueError } from '../base/errors.js'
 import { formatShape, type Shape, sameShape } from '../base/shape.js'
 import type { StoredTensor } from '../io/safetensors.js'
 import { initialize, isModule, type ModuleParts, state } from '../nn/module.js'
 import { ParameterAverage } from '../optim/average.js'
 import { Variable } from '../trace/variable.js'
+import { type CheckpointPart, type CheckpointParts, isCheckpointable, type WithState } from './checkpoint-check.js'
 
-/** What an object is at a moment. */
-export interface PartState {
-  /** Plain data. */
-  readonly values: { readonly [name: string]: unknown }
-  readonly tensors?: ReadonlyMap<string, StoredTensor>
-}
-
-/** Finds variables of another part that have the names, shapes and dtypes of these tensors. Throws where there are none. */
-export type VariablesOf = (tensors: ReadonlyMap<string, StoredTensor>) => ReadonlyMap<string, Variable>
-
-/** An object that a checkpoint can hold: it says what it is now, and becomes what it was. */
-export interface Checkpointable {
-  /** What it is now. */
-  saveState(): PartState
-  /** Checks a state (`tensors` is always there) and changes nothing; the function that it gives makes the change. */
-  loadState(state: Required<PartState>, variables: VariablesOf): () => void
-}
-
-/** Optimizers, averages and random generators have their variables in `state`. */
-export interface WithState {
-  readonly state: ReadonlyMap<string, Variable> | Variable
-}
-
-/** One part of what a checkpoint holds. */
-export type CheckpointPart = ModuleParts | Variable | ReadonlyMap<string, Variable> | WithState | Checkpointable
-/** What a checkpoint holds, by names of one's own without a dot. */
-export interface CheckpointParts {
-  readonly [name: string]: CheckpointPart
-}
+export type {
+  Checkpointable,
+  CheckpointPart,
+  CheckpointParts,
+  PartState,
+  VariablesOf,
+  WithState,
+} from './checkpoint-check.js'
 
 /** What the parts are now. */
 export interface SavedParts {
@@ -49,9 +28,6 @@ export interface SavedParts {
   /** Those of objects that have some, by the names of the parts. */
   readonly values: { readonly [part: string]: { readonly [name: string]: unknown } }
 }
-
-const isCheckpointable = (part: CheckpointPart): part is Checkpointable =>
-  typeof (part as Checkpointable).saveState === 'function' && typeof (part as Checkpointable).loadState === 'function'
 
 /** The variables of a part; undefined for an object that says itself what it is. */
 function variablesOf(part: CheckpointPart): ReadonlyMap<string, Variable> | undefined {
@@ -64,21 +40,6 @@ function variablesOf(part: CheckpointPart): ReadonlyMap<string, Variable> | unde
   }
   const own = (part as WithState).state
   return own instanceof Variable ? new Map([['', own]]) : own
-}
-
-/** Throws ValueError for parts that are none. */
-export function checkParts(operation: string, parts: CheckpointParts): void {
-  for (const [name, part] of Object.entries(parts)) {
-    if (name === '' || name.includes('.'))
-      throw new ValueError(operation, `a part is named '${name}'; names are not empty and have no dot`)
-    const hasState = (typeof part === 'object' || typeof part === 'function') && part !== null && 'state' in part
-    const known = part instanceof Variable || part instanceof Map || isModule(part)
-    const own = hasState && ((part as WithState).state instanceof Variable || (part as WithState).state instanceof Map)
-    if (!known && !own && !(typeof part === 'object' && part !== null && isCheckpointable(part)))
-      throw new ValueError(operation, `the part '${name}' is ${describeValue(part)}`, {
-        hint: 'Parts are networks, optimizers (after init), averages, random generators, early stopping, variables.',
-      })
-  }
 }
 
 const joined = (part: string, name: string): string => (name === '' ? part : `${part}.${name}`)

@@ -12,7 +12,8 @@ import { checkNames, isPlainOptions } from '../base/options.js'
 import type { CheckpointFolder, FoundCheckpoint, Score } from '../io/checkpoint-folder.js'
 import { note } from '../runtime/note.js'
 import { numericsMode } from '../settings.js'
-import { type CheckpointParts, checkParts, loadedParts, type SavedParts, savedParts } from './checkpoint-parts.js'
+import { checkFolder, checkKeep, checkParts } from './checkpoint-check.js'
+import { type CheckpointParts, loadedParts, type SavedParts, savedParts } from './checkpoint-parts.js'
 
 /** Which checkpoints stay in a folder. */
 export interface CheckpointsOptions {
@@ -134,19 +135,5 @@ function checkScore(score: Score): void {
   if (typeof metric !== 'string' || typeof value !== 'number' || (better !== 'lower' && better !== 'higher'))
     throw new ValueError('checkpoints.save', `the score is ${JSON.stringify(score)}`, {
       hint: "Write score: { metric: 'validation.loss', value: 0.31, better: 'lower' }, or better: 'higher'.",
-    })
-}
-
-export function checkFolder(operation: string, folder: unknown): asserts folder is string {
-  if (typeof folder !== 'string' || folder === '')
-    throw new ArgumentError(operation, `the folder is ${describeValue(folder)}, not a path`, {
-      hint: "Give one, such as 'runs/digits/checkpoints'.",
-    })
-}
-
-export function checkKeep(operation: string, keep: unknown): void {
-  if (typeof keep !== 'number' || !Number.isInteger(keep) || keep < 1)
-    throw new ValueError(operation, `keep must be a whole number above 0, not ${describeValue(keep)}`, {
-      hint: 'How many of the newest checkpoints stay; 3 leaves something to fall back on.',
     })
 }

@@ -21,7 +21,7 @@ import type { Tensor } from '../trace/tensor.js'
 import type { CheckpointParts } from './checkpoint-parts.js'
 import { bestOf, EarlyStopping } from './early-stopping.js'
 import { Evaluator, type Judged, judgedOf } from './evaluate.js'
-import { FitCheckpoints, type Underway } from './fit-checkpoint.js'
+import type { FitCheckpoints, Underway } from './fit-checkpoint.js'
 import type { FitOptions } from './options.js'
 import { ReduceOnPlateau } from './plateau.js'
 import { type BatchResult, metricsOf, outputShape, ownStep, ScoreTotal, trainingProgram } from './program.js'
@@ -187,6 +187,7 @@ export class Session {
     const facts = { seed: this.#seed, batchSize: feed.size, shuffle, group, train, validation: judged }
     const scored = validation && (this.#options.loss !== undefined || !this.#options.step)
     const metric = stopping?.metric ?? (scored ? 'validation.loss' : 'train.loss')
+    const { FitCheckpoints } = await import('./fit-checkpoint.js')
     const opened = await FitCheckpoints.open(checkpoint!, resume, given, facts, metric, (path) => {
       const name = path.split('.')[1]!
       return name === 'loss' ? 'lower' : this.#metrics.get(name)?.better

@@ -3,7 +3,7 @@
  */
 import { allocate, isFloat, roundTo } from '../base/dtype.js'
 import { sizeOf } from '../base/shape.js'
-import { evaluate } from '../graph/interpret.js'
+import { elementOf } from '../graph/interpret-elements.js'
 import { isOp, make, type Node } from '../graph/node.js'
 import { isElementwise, type Op, opInfo } from '../graph/op.js'
 import {
@@ -30,7 +30,7 @@ export const arithmeticRules: readonly Rule[] = [
     const values = x.map((operand) => (isOp(operand, 'constant') ? operand.attrs.value : undefined))
     if (values.includes(undefined)) return undefined
     const arrays = values.map((value, i) => allocate(x[i]!.type.dtype, 1).fill(value!))
-    return constant(evaluate(node, arrays, mode)[0]!, node.type.dtype)
+    return constant(elementOf(node, arrays, mode), node.type.dtype)
   }),
   rule(elementwiseOps, 'f(broadcast x, broadcast y) → broadcast f(x, y)', ({ node }) => beforeBroadcast(node)),
 

@@ -3,7 +3,7 @@
  * contraction can read through. None touches a value.
  */
 import { type Shape, sizeOf } from '../base/shape.js'
-import { identityOf } from '../graph/interpret-sums.js'
+import { identityOf } from '../graph/identity.js'
 import { isOp, type Node } from '../graph/node.js'
 import { type Op, opInfo } from '../graph/op.js'
 import { broadcast, concatenate, contract, full, reduce, reshape, reverse, slice, transpose } from '../graph/ops.js'

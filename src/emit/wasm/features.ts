@@ -2,6 +2,7 @@
  * @file What the engine underneath can do, and how to have it compile well.
  * In Node, V8 is told through `v8.setFlagsFromString`; elsewhere nothing is needed or possible.
  */
+import { GradusError } from '../../base/errors.js'
 import { KernelBuilder } from '../../kernel/builder.js'
 import { affine, type Buffer } from '../../kernel/loop.js'
 import { emitModule } from './emit.js'
@@ -39,6 +40,10 @@ export function relaxedMadd(): boolean {
 }
 
 function probe(): boolean {
+  if (!webAssembly)
+    throw new GradusError('compile', 'this browser has no WebAssembly', {
+      hint: 'Some have it switched off for safety (lockdown mode): allow it for this page.',
+    })
   const buffers: Buffer[] = ['a', 'b', 'c'].map((name) => ({ name, dtype: 'float32', length: 4, access: 'read' }))
   const out: Buffer = { name: 'out', dtype: 'float32', length: 4, access: 'write' }
   const b = new KernelBuilder()
@@ -49,7 +54,7 @@ function probe(): boolean {
   if (!webAssembly.validate(bytes)) setFlags('--experimental-wasm-relaxed-simd')
   if (!webAssembly.validate(bytes)) return false
   const memory = new webAssembly.Memory({ initial: 1 })
-  const { exports } = new webAssembly.Instance(new webAssembly.Module(bytes), { env: { memory } })
+  const { exports } = new webAssembly.Instance(makeModule(bytes), { env: { memory } })
   const numbers = new Float32Array(memory.buffer)
   numbers.fill(1 + 2 ** -12, 0, 8)
   numbers.fill(-(1 + 2 ** -11), 8, 12)
@@ -68,9 +73,33 @@ function probe(): boolean {
 export function compileModule(bytes: Uint8Array<ArrayBuffer>): WasmModule {
   setFlags('--no-liftoff', '--no-wasm-lazy-compilation', ...(inlines() ? ['--no-wasm-inlining'] : []))
   try {
-    return new webAssembly.Module(bytes)
+    return makeModule(bytes)
   } finally {
     setFlags('--liftoff', '--wasm-lazy-compilation', ...(inlines() ? ['--wasm-inlining'] : []))
+  }
+}
+
+/** A function that gives a vector: what engines from before 2023 do not know. */
+const vectors = Uint8Array.of(
+  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11],
+)
+
+/** Compiles, and says what is missing where that is not allowed or not possible. */
+export function makeModule(bytes: Uint8Array<ArrayBuffer>): WasmModule {
+  try {
+    return new webAssembly.Module(bytes)
+  } catch (cause) {
+    if (/content security policy|blocked by CSP/i.test(String(cause)))
+      throw new GradusError('compile', "this page's Content-Security-Policy forbids WebAssembly", {
+        cause,
+        hint: "Allow it: Content-Security-Policy: script-src 'self' 'wasm-unsafe-eval'.",
+      })
+    if (!webAssembly.validate(vectors))
+      throw new GradusError('compile', "this browser's WebAssembly has no vectors (SIMD)", {
+        cause,
+        hint: 'Chrome has them since 91, Firefox since 89, Safari since 16.4.',
+      })
+    throw cause
   }
 }
 

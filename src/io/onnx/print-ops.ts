@@ -5,7 +5,7 @@
  */
 import type { DType } from '../../base/dtype.js'
 import { ValueError } from '../../base/errors.js'
-import { identityOf } from '../../graph/interpret-sums.js'
+import { identityOf } from '../../graph/identity.js'
 import { isOp, type Node } from '../../graph/node.js'
 import type { Direction, Op } from '../../graph/op.js'
 import { printContract, printConvolution, withBias } from './print-contract.js'
