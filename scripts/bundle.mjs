@@ -37,6 +37,20 @@ const ownAddress = {
   },
 }
 
+/** Many small modules each, of no use to anyone else's program: they go into the bundle. */
+const inside = /^(d3-(scale|shape)|csv-parse|@bufbuild\/protobuf)(\/|$)/
+/** All other packages are found when the library runs: what is optional, what brings files of its own, what is CommonJS. */
+const others = {
+  name: 'others',
+  setup({ onResolve }) {
+    onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) =>
+      kind === 'entry-point' || importer.includes('node_modules') || inside.test(path)
+        ? undefined
+        : { path, external: true },
+    )
+  },
+}
+
 /** Packages whose code is in a bundle, with their licences. */
 function notices(metafile) {
   const folders = new Set(
@@ -57,13 +71,10 @@ const node = await build({
   outdir: 'dist/bundle',
   chunkNames: 'part-[hash]',
   platform: 'node',
-  // Where the environment is that loads native code, it is loaded from there.
-  external: ['koffi'],
   splitting: true,
   sourcemap: true,
   sourcesContent: false,
-  keepNames: false,
-  plugins: [ownAddress],
+  plugins: [ownAddress, others],
 })
 writeFileSync(resolve(root, 'dist/bundle/LICENSES.md'), notices(node.metafile))
 

@@ -8,7 +8,7 @@
 import { FileError } from '../base/errors.js'
 import type { AnyEvent } from '../io/event-lines.js'
 import type { ReadRunOptions, RunContent } from '../io/run-reader.js'
-import { checkFolder } from './checkpoint.js'
+import { checkFolder } from './checkpoint-check.js'
 
 /**
  * A run as curves of at most `points` points (the lowest, highest and last value of each stretch of steps), its last epochs, confusion
