@@ -80,21 +80,15 @@ writeFileSync(resolve(root, 'dist/bundle/LICENSES.md'), notices(node.metafile))
 
 // For pages: everything of the library but what needs other packages (ONNX, charts, CSV) or Node.
 const { inputs } = (
-  await build({
-    ...common,
-    entryPoints: ['dist/index.js'],
-    write: false,
-    outdir: 'dist',
-    platform: 'browser',
-    packages: 'external',
-    external: ['node:*'],
-  })
+  await build({ ...common, entryPoints: ['dist/index.js'], write: false, outdir: 'dist', packages: 'external' })
 ).metafile
+const { browser } = JSON.parse(readFileSync(resolve(root, 'package.json'), 'utf8'))
 const heavy = new Map()
-/** Whether a module, by what it imports at once, needs other packages or Node. */
+/** Whether a module, by what it imports at once, needs other packages or Node; what has another form in browsers does not. */
 function isHeavy(file) {
   if (!heavy.has(file)) {
     heavy.set(file, false)
+    if (`./${file}` in browser) return false
     // Files of types alone are none.
     const imports = (inputs[file]?.imports ?? []).filter(({ kind }) => kind === 'import-statement')
     heavy.set(
@@ -116,6 +110,20 @@ writeFileSync(
     '@file The public names that gradus.js has: all but those that need other packages (ONNX, charts, CSV)',
   ),
 )
+/** What is loaded only when used, and needs Node, says so instead. */
+const absent = {
+  name: 'absent',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /./ }, ({ path, kind, resolveDir }) => {
+      if (kind !== 'dynamic-import') return undefined
+      const file = relative(root, resolve(resolveDir, path)).replaceAll('\\', '/')
+      return path.startsWith('node:') || isHeavy(file) ? { path, namespace: 'absent' } : undefined
+    })
+    onLoad({ filter: /./, namespace: 'absent' }, ({ path }) => ({
+      contents: `throw new Error(${JSON.stringify(`gradus.js has nothing of ${path.replace(/^[./]*/, '')}: it needs Node, or other packages`)})`,
+    }))
+  },
+}
 await build({
   ...common,
   stdin: {
@@ -129,6 +137,7 @@ await build({
   minify: true,
   sourcemap: true,
   sourcesContent: false,
+  plugins: [absent],
 })
 const { webProgram } = await import('../dist/runtime/wasm-worker.js')
 writeFileSync(resolve(root, 'dist/gradus-thread.js'), webProgram.trimStart())
