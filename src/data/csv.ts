@@ -1,233 +1,197 @@
 /**
  * @file Comma-separated text to a table, finding out what the text does not say: separator, header, decimal comma.
- * In: text. Out: a `Table` of raw text whose `notes` tell what was guessed. Splitting into fields is csv-parse's work.
+ * In: text, or UTF-8 block by block. Out: a `Table` whose `notes` tell what was guessed. csv-scan.ts finds the fields.
  *
  * parseCsv('a;b\n1;2\n')                                              // names ['a','b'], columns [['1'],['2']]
  * parseCsv('150,4,setosa,...\n5.1,3.5,...', { columns: ['sepal_length', ...] })   // the first line is skipped
  */
-import { parse } from 'csv-parse/sync'
 import { describeValue } from '../base/describe.js'
 import { ArgumentError, FileError, ValueError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
+import { type ColumnBuilder, columnOf } from './csv-column.js'
+import { longestRow } from './csv-field.js'
+import { describesFile, describing, type Header, namesOf, sampleRows, skipped } from './csv-header.js'
+import { type CsvOptions, csvOptionNames } from './csv-options.js'
+import { Scanner } from './csv-scan.js'
+import { findSeparator, separatorNames } from './csv-separator.js'
 import type { Table } from './table.js'
-import { isNumber } from './table-text.js'
 
-/** What is known of a file of separated values; what is left out is found out. */
-export interface CsvOptions {
-  /** Found out when left out: one of , ; tab | */
-  readonly separator?: string
-  /**
-   * Does the first line hold the names? true when neither this nor `columns` is given. With `columns`: true skips the
-   * first line, false keeps it as data, left out lets the file decide.
-   */
-  readonly header?: boolean
-  /** Names of the columns, for files that have none. */
-  readonly columns?: readonly string[]
-  /** The file's name, for messages. */
-  readonly source?: string
-}
+export type { CsvOptions } from './csv-options.js'
 
-const SEPARATORS = [',', ';', '\t', '|'] as const
-const separatorNames: Record<string, string> = { ',': 'comma', ';': 'semicolon', '\t': 'tab', '|': 'bar' }
+/** So much of a file is looked at before its rows are read. */
+const sampleBytes = 1 << 18
 
 /**
- * Reads CSV or TSV text: quoted fields, a byte-order mark, \r\n, blanks around fields, empty lines (skipped).
- * Throws FileError for empty text, unclosed quotes, a ragged row (its number, its fields, the fields expected);
- * ValueError for duplicate names.
+ * Reads CSV or TSV text: quoted fields (RFC 4180), a byte-order mark, \r\n, blanks around fields, empty lines (skipped).
+ * Throws FileError, naming row, line and column, for empty text, unclosed quotes and what follows closed ones, a row that is too
+ * short or too long, NUL, a field of more than 1 MiB; ValueError for duplicate names.
  */
 export function parseCsv(text: string, options: CsvOptions = {}): Table {
   if (typeof text !== 'string')
     throw new ArgumentError('parseCsv', `is given ${describeValue(text)}, not the text of a table`, {
       hint: 'For a file use await readTable(path).',
     })
-  const source = options.source ?? 'the text'
-  if (text.trim() === '' || text === '\uFEFF') throw new FileError('csv', `${source} is empty`)
-  const separator = options.separator ?? findSeparator(text)
-  const { records, lines } = split(text, separator, source)
-  const notes: string[] = []
-  if (options.separator === undefined && separator !== ',')
-    notes.push(`Fields are separated by ${separatorNames[separator]}s.`)
-
-  const names = takeNames(records, lines, options, notes, source)
-  if (records.length === 0)
-    throw new FileError('csv', `${source} has a header but no rows`, {
-      hint: 'If its first line holds data, give --no-header or --columns a,b,c.',
-    })
-  const ragged = records.findIndex((record) => record.length !== names.length)
-  if (ragged >= 0) throw raggedRow(ragged, lines[ragged]!, records[ragged]!, names.length, source)
-
-  const columns = names.map((_, c) => records.map((record) => record[c]!))
-  if (separator !== ',') readDecimalCommas(names, columns, notes)
-  return { names, columns, rows: records.length, notes, source, lines: Uint32Array.from(lines) }
+  checkNames('parseCsv', options, csvOptionNames)
+  const reader = new TableReader(options)
+  reader.push(new TextEncoder().encode(text))
+  return reader.finish()
 }
 
-function split(text: string, separator: string, source: string): { records: string[][]; lines: number[] } {
-  const lines: number[] = []
-  try {
-    const records = parse(text, {
-      delimiter: separator,
-      bom: true,
-      trim: true,
-      skip_empty_lines: true,
-      relax_column_count: true,
-      relax_quotes: true,
-      on_record: (record: string[], { lines: line }) => {
-        lines.push(line)
-        return record
-      },
-    }) as string[][]
-    return { records, lines }
-  } catch (cause) {
-    const { code, lines: line } = cause as { code?: string; lines?: number }
-    const fault = code === 'CSV_QUOTE_NOT_CLOSED' ? 'a quoted field is never closed' : (cause as Error).message
-    throw new FileError('csv', `${source}${line ? `, line ${line}` : ''}: ${fault}`, { cause })
-  }
-}
+/** Reads a table block by block. */
+export class TableReader {
+  readonly #options: CsvOptions
+  readonly #source: string
+  readonly #notes: string[] = []
+  #waiting: Uint8Array = new Uint8Array(0)
+  #enough = sampleBytes
+  #scanner: Scanner | undefined
+  #header: Header | undefined
+  #first: readonly string[] = []
+  #separator = ','
+  /** Columns whose commas stand for points; decided once, from the first rows that are handed out. */
+  #commas: ReadonlySet<number> | undefined
 
-/**
- * The separator that divides the first 100 lines most evenly: the largest share of lines with the same count of
- * fields (more than one); among equals the one with more fields.
- */
-export function findSeparator(text: string): (typeof SEPARATORS)[number] {
-  const sample = sampleLines(text)
-  let best: (typeof SEPARATORS)[number] = ','
-  let bestScore = 0
-  for (const separator of SEPARATORS) {
-    const counts = new Map<number, number>()
-    for (const line of sample) {
-      const fields = countFields(line, separator)
-      if (fields > 1) counts.set(fields, (counts.get(fields) ?? 0) + 1)
-    }
-    for (const [fields, count] of counts) {
-      const score = count / sample.length + Math.min(fields, 1000) * 1e-6
-      if (score > bestScore) {
-        best = separator
-        bestScore = score
-      }
-    }
-  }
-  return best
-}
-
-/** Up to 100 lines that are not empty, cut outside quotes. */
-function sampleLines(text: string): string[] {
-  const lines: string[] = []
-  let start = 0
-  let quoted = false
-  const limit = Math.min(text.length, 1 << 18)
-  for (let i = 0; i <= limit && lines.length < 100; i++) {
-    if (text[i] === '"') quoted = !quoted
-    if (i === text.length || (text[i] === '\n' && !quoted)) {
-      const line = text.slice(start, i).trim()
-      if (line !== '') lines.push(line)
-      start = i + 1
-    }
-  }
-  if (lines.length === 0) lines.push(text.slice(0, limit))
-  return lines
-}
-
-function countFields(line: string, separator: string): number {
-  let fields = 1
-  let quoted = false
-  for (const character of line) {
-    if (character === '"') quoted = !quoted
-    else if (character === separator && !quoted) fields++
-  }
-  return fields
-}
-
-/** Decides on the names and removes from `records` the first line when it is not data. */
-function takeNames(
-  records: string[][],
-  lines: number[],
-  options: CsvOptions,
-  notes: string[],
-  source: string,
-): readonly string[] {
-  const first = records[0]!
-  const dropFirst = () => {
-    records.shift()
-    lines.shift()
-  }
-  if (options.columns) {
-    const reason = options.header === true ? 'it is said to hold names' : notData(records, options)
-    if (reason) {
-      dropFirst()
-      notes.push(`The first line was skipped (${reason}): ${abbreviate(first)}.`)
-    }
-    checkDuplicates(options.columns, 'the given column names')
-    return options.columns
-  }
-  if (options.header === false) return first.map((_, i) => `column${i + 1}`)
-
-  if (describesFile(records))
-    throw new FileError('csv', `the first line of ${source} describes the file: ${abbreviate(first)}`, {
-      hint: 'It does not name the columns: give their names with --columns a,b,c.',
-    })
-  dropFirst()
-  const names = first.map((name, i) => name || `column${i + 1}`)
-  if (first.includes(''))
-    notes.push(`Column ${first.indexOf('') + 1} has no name; it is called ${names[first.indexOf('')]}.`)
-  if (names.every(isNumber))
-    notes.push('The first line was taken for column names, but holds numbers only (--no-header if it is data).')
-  checkDuplicates(names, `the first line of ${source}`)
-  return names
-}
-
-/** Why the first line of a file whose names were given is not data, if it is not. */
-function notData(records: string[][], { columns, header }: CsvOptions): string | undefined {
-  const first = records[0]!
-  const rest = records.slice(1, 200)
-  if (rest.length === 0) return undefined
-  if (first.length !== columns!.length && rest.every((record) => record.length === columns!.length))
-    return `it has ${first.length} fields, all others have ${columns!.length}`
-  if (describesFile(records)) return 'it describes the file'
-  if (header === false || first.length !== columns!.length) return undefined
-  if (first.every((name, i) => name.toLowerCase() === columns![i]!.toLowerCase())) return 'it repeats the names'
-  const numeric = first.map((_, c) => c).filter((c) => rest.every((record) => isNumber(record[c] ?? '')))
-  const isHeader = numeric.length > 0 && numeric.every((c) => first[c] !== '' && !isNumber(first[c]!))
-  return isHeader && rest.length >= 3 ? 'it holds names' : undefined
-}
-
-/** scikit-learn's first line: the count of rows, the count of input columns, then names of classes. */
-function describesFile(records: string[][]): boolean {
-  const first = records[0]!
-  const width = records[1]?.length ?? 0
-  return first.length > 1 && Number(first[0]) === records.length - 1 && Number(first[1]) === width - 1
-}
-
-function checkDuplicates(names: readonly string[], where: string): void {
-  const seen = new Set<string>()
-  for (const name of names) {
-    if (seen.has(name))
-      throw new ValueError('csv', `the column name '${name}' occurs twice in ${where}`, {
-        hint: 'Rename one of them, or give names with --columns a,b,c.',
+  constructor(options: CsvOptions) {
+    const { separator, columns } = options
+    if (
+      separator !== undefined &&
+      (typeof separator !== 'string' ||
+        !/^[\t\x20-\x7E]$/.test(separator) ||
+        /["\s\d.]/.test(separator.replace('\t', ',')))
+    )
+      throw new ValueError('csv', `the separator is ${describeValue(separator)}`, {
+        hint: "It is one character, such as ',' or '\\t', and no digit, point, blank or quotation mark.",
       })
-    seen.add(name)
+    if (columns?.length === 0) throw new ValueError('csv', 'the names of the columns are an empty list')
+    this.#options = options
+    this.#source = options.source ?? 'the text'
+  }
+
+  /** Rows that are read and not handed out yet. */
+  get rows(): number {
+    return this.#scanner?.rows ?? 0
+  }
+
+  push(block: Uint8Array): void {
+    if (this.#scanner) {
+      this.#scanner.push(block)
+      return
+    }
+    const bytes = new Uint8Array(this.#waiting.length + block.length)
+    bytes.set(this.#waiting)
+    bytes.set(block, this.#waiting.length)
+    this.#waiting = bytes
+    if (bytes.length >= this.#enough) this.#start(false)
+  }
+
+  /** The rest of the table; all of it, if `take` was not called. */
+  finish(): Table {
+    if (!this.#scanner) this.#start(true)
+    const scanner = this.#scanner!
+    scanner.end()
+    let held = false
+    if (this.#header!.first === 'counted') {
+      const { reason } = this.#header!
+      const describes = describesFile(this.#first, scanner.earlier + scanner.rows)
+      if (describes && !this.#options.columns) throw describing(this.#first, this.#source)
+      if (describes || reason) this.#notes.push(skipped(this.#first, describes ? 'it describes the file' : reason!))
+      else held = this.#options.columns !== undefined && scanner.earlier === 0
+    }
+    if (scanner.earlier + scanner.rows + Number(held) === 0)
+      throw new FileError('csv', `${this.#source} has a header but no rows`, {
+        hint: 'If its first line holds data, give --no-header or --columns a,b,c.',
+      })
+    return this.#table(held)
+  }
+
+  /** The rows read so far, and none of them again. */
+  take(): Table {
+    return this.#table(false)
+  }
+
+  #start(final: boolean): void {
+    const mark = this.#waiting[0] === 0xef && this.#waiting[1] === 0xbb && this.#waiting[2] === 0xbf
+    const bytes = mark ? this.#waiting.subarray(3) : this.#waiting
+    const beginning = new TextDecoder().decode(bytes.subarray(0, sampleBytes))
+    if (final && beginning.trim() === '') throw new FileError('csv', `${this.#source} is empty`)
+    const separator = this.#options.separator ?? findSeparator(beginning)
+    const scanner = new Scanner({ separator, source: this.#source })
+    const records = scanner.sample(bytes, final, sampleRows)
+    if (!final && records.length < 2 && !scanner.faulty) {
+      if (bytes.length > longestRow)
+        throw new FileError('csv', `${this.#source}, line 1: a row has more than ${longestRow} bytes`, {
+          hint: 'Is a quotation mark not closed, or is this no table?',
+        })
+      this.#enough = 2 * bytes.length
+      return
+    }
+    if (records.length === 0) throw new FileError('csv', `${this.#source} is empty`)
+    if (this.#options.separator === undefined && separator !== ',')
+      this.#notes.push(`Fields are separated by ${separatorNames[separator]}s.`)
+    this.#separator = separator
+    this.#header = namesOf(
+      records.map(({ cells }) => cells),
+      this.#options,
+      this.#source,
+    )
+    this.#notes.push(...this.#header.notes)
+    this.#first = records[0]!.cells
+    scanner.begin(this.#header.names)
+    const dropped = this.#header.first !== 'data'
+    scanner.line = dropped ? records[0]!.line : 0
+    this.#scanner = scanner
+    this.#waiting = new Uint8Array(0)
+    scanner.push(dropped ? bytes.subarray(records[0]!.next) : bytes)
+  }
+
+  #table(held: boolean): Table {
+    const { names } = this.#header!
+    const taken = this.#scanner!.takeRows()
+    let { columns, rows } = taken
+    let lines = taken.lines as Uint32Array
+    if (held) {
+      // The first line turned out to be a row.
+      columns = columns.map((column, c) => columnOf([this.#first[c]!, ...column.texts(rows)]))
+      lines = Uint32Array.of(1, ...lines)
+      rows++
+    }
+    if (this.#separator !== ',') columns = this.#decimalCommas(columns, rows)
+    return tableOf(names, columns, { rows, lines, notes: this.#notes.splice(0), source: this.#source })
+  }
+
+  /** '7,4' → '7.4' in columns where every number is written so. Only for files not separated by commas. */
+  #decimalCommas(columns: ColumnBuilder[], rows: number): ColumnBuilder[] {
+    const written = (column: ColumnBuilder) =>
+      column.someText((text) => text.includes(',')) &&
+      column.texts(rows).every((cell) => cell === '' || /^[+-]?\d+(,\d+)?$/.test(cell))
+    if (!this.#commas) {
+      this.#commas = new Set(columns.flatMap((column, c) => (written(column) ? [c] : [])))
+      const changed = [...this.#commas].map((c) => this.#header!.names[c])
+      if (changed.length > 0) this.#notes.push(`Decimal commas were read as points in ${changed.join(', ')}.`)
+    }
+    return columns.map((column, c) =>
+      this.#commas!.has(c) ? columnOf(column.texts(rows).map((cell) => cell.replace(',', '.'))) : column,
+    )
   }
 }
 
-function raggedRow(row: number, line: number, record: string[], expected: number, source: string): FileError {
-  return new FileError(
-    'csv',
-    `${source}: row ${row + 1} (line ${line}) has ${record.length} field${record.length === 1 ? '' : 's'}, expected ${expected}`,
-    { hint: `The row reads: ${abbreviate(record)}.` },
-  )
-}
-
-/** '7,4' → '7.4' in columns where every number is written so. Only for files not separated by commas. */
-function readDecimalCommas(names: readonly string[], columns: string[][], notes: string[]): void {
-  const changed: string[] = []
-  columns.forEach((cells, c) => {
-    const filled = cells.filter((cell) => cell !== '')
-    if (!filled.some((cell) => cell.includes(',')) || !filled.every((cell) => /^[+-]?\d+(,\d+)?$/.test(cell))) return
-    columns[c] = cells.map((cell) => cell.replace(',', '.'))
-    changed.push(names[c]!)
+/** A table whose texts are made when they are asked for. */
+function tableOf(
+  names: readonly string[],
+  builders: readonly ColumnBuilder[],
+  facts: Pick<Table, 'rows' | 'lines' | 'notes' | 'source'>,
+): Table {
+  const columns: string[][] = []
+  builders.forEach((builder, c) => {
+    Object.defineProperty(columns, c, {
+      enumerable: true,
+      configurable: true,
+      get() {
+        const value = builder.texts(facts.rows)
+        Object.defineProperty(columns, c, { value, enumerable: true, configurable: true, writable: true })
+        return value
+      },
+    })
   })
-  if (changed.length > 0) notes.push(`Decimal commas were read as points in ${changed.join(', ')}.`)
-}
-
-function abbreviate(record: readonly string[]): string {
-  const text = record.join(',')
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text
+  return { names, columns, numbers: builders.map((builder) => builder.numbers(facts.rows)), ...facts }
 }

@@ -1,56 +1,59 @@
 /**
- * @file Reads a table from a file: plain or gzipped, UTF-8 or, failing that, Latin-1. Node only.
- * In: a path. Out: a `Table`. Errors say what is wrong with the file.
+ * @file Reads a table from a file: plain or gzipped, UTF-8, UTF-16 or, if said so, Latin-1; whole, or in parts of so many rows for
+ * what is larger than memory. Node only. In: a path. Out: a `Table`, or one after another. Errors say what is wrong, and where.
  *
  * const table = await readTable('adult.data', { columns: ['age', 'workclass', ...] })
+ * for await (const part of streamTable('clicks.csv.gz', { rows: 10_000 })) console.log(part.rows)
  */
-import { FileError } from '../base/errors.js'
-import { type CsvOptions, parseCsv } from './csv.js'
+import { ValueError } from '../base/errors.js'
+import { checkNames } from '../base/options.js'
+import { TableReader } from './csv.js'
+import { type CsvOptions, csvOptionNames } from './csv-options.js'
 import type { Table } from './table.js'
+import { type TextFileOptions, textBlocks, textFileOptionNames } from './text-blocks.js'
 
-/** Node's modules are loaded when they are needed: importing this elsewhere does no harm. */
-const unzip = async (bytes: Uint8Array): Promise<Uint8Array> => {
-  const [{ gunzip }, { promisify }] = [await import('node:zlib'), await import('node:util')]
-  return promisify(gunzip)(bytes)
+/** How a file of separated values is read. */
+export interface ReadTableOptions extends CsvOptions, TextFileOptions {}
+
+/** Of `streamTable`. */
+export interface StreamTableOptions extends ReadTableOptions {
+  /** A part is handed out as soon as it has so many rows; default 65,536. The last may have fewer. */
+  readonly rows?: number
 }
 
-/** Reads CSV or TSV, gzipped when the name ends in .gz. Throws FileError when it is missing, damaged, empty or no text. */
-export async function readTable(path: string, options: CsvOptions = {}): Promise<Table> {
-  let bytes: Uint8Array = await read(path)
-  if (path.endsWith('.gz'))
-    bytes = await unzip(bytes).catch((cause: Error) => {
-      throw new FileError('readTable', `${path} is not a whole gzip file (${cause.message})`, { cause })
-    })
-  if (bytes.length === 0) throw new FileError('readTable', `${path} is empty`)
-  if (bytes.subarray(0, 4096).includes(0))
-    throw new FileError('readTable', `${path} is not a text file in UTF-8`, { hint: 'Save it as CSV in UTF-8.' })
-  const { text, note } = decode(bytes)
-  const table = parseCsv(text, { source: path, ...options })
-  return note ? { ...table, notes: [note, ...table.notes] } : table
+const optionNames = [...csvOptionNames, ...textFileOptionNames]
+
+/**
+ * Reads CSV or TSV, gzipped or not. Throws FileError when it is missing, damaged, empty, no text, or unpacks to too much; and as
+ * `parseCsv` does, with row, line and column.
+ */
+export async function readTable(path: string, options: ReadTableOptions = {}): Promise<Table> {
+  checkNames('readTable', options, optionNames)
+  const { encoding, unpackedLimit, ...csv } = options
+  const reader = new TableReader({ source: path, ...csv })
+  for await (const block of textBlocks(path, { operation: 'readTable', encoding, unpackedLimit })) reader.push(block)
+  return reader.finish()
 }
 
-async function read(path: string): Promise<Uint8Array> {
-  const { readFile } = await import('node:fs/promises')
-  try {
-    return await readFile(path)
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException
-    const faults: Record<string, string> = {
-      ENOENT: `there is no file ${path}`,
-      EISDIR: `${path} is a folder, not a file`,
-      EACCES: `no permission to read ${path}`,
+/**
+ * Reads a table part by part: each is a `Table` of at least `rows` rows with the same columns; lines count from the beginning
+ * of the file. Memory is that of a part, however large the file. The first part has the notes.
+ */
+export async function* streamTable(
+  path: string,
+  options: StreamTableOptions = {},
+): AsyncGenerator<Table, void, undefined> {
+  checkNames('streamTable', options, [...optionNames, 'rows'])
+  const { encoding, unpackedLimit, rows = 65536, ...csv } = options
+  if (!Number.isInteger(rows) || rows < 1)
+    throw new ValueError('streamTable', `rows is ${String(rows)}, not a whole number above 0`)
+  const reader = new TableReader({ source: path, ...csv })
+  // Small pieces, so that parts hold little more than they should.
+  for await (const block of textBlocks(path, { operation: 'streamTable', encoding, unpackedLimit }))
+    for (let at = 0; at < block.length; at += 1 << 16) {
+      reader.push(block.subarray(at, at + (1 << 16)))
+      if (reader.rows >= rows) yield reader.take()
     }
-    throw new FileError('readTable', faults[code ?? ''] ?? `${path} cannot be read (${message})`, { cause })
-  }
-}
-
-function decode(bytes: Uint8Array): { text: string; note?: string } {
-  try {
-    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) }
-  } catch {
-    return {
-      text: new TextDecoder('latin1').decode(bytes),
-      note: 'The file is not valid UTF-8; it was read as Latin-1.',
-    }
-  }
+  const last = reader.finish()
+  if (last.rows > 0) yield last
 }

@@ -13,6 +13,12 @@ export function isNumber(text: string): boolean {
   return NUMBER.test(text) && Number.isFinite(Number(text))
 }
 
+/** The number that a text is, if `isNumber` says that it is one. */
+export function numberOf(text: string): number | undefined {
+  const value = NUMBER.test(text) ? Number(text) : Number.NaN
+  return Number.isFinite(value) ? value : undefined
+}
+
 /** Text that stands for a missing value: nothing, ?, NA, N/A, NaN, null (in any case), or one of `extra` exactly. */
 export function isMissing(text: string, extra: readonly string[]): boolean {
   if (text.length > 4) return extra.includes(text)

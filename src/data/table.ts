@@ -14,6 +14,11 @@ export interface Table {
   readonly names: readonly string[]
   /** Raw text, blanks around it removed: columns[c][r]. */
   readonly columns: readonly (readonly string[])[]
+  /**
+   * Columns that were read as numbers: numbers[c][r], NaN where the cell is no number (missing, or a text). undefined for a column of
+   * texts. A parser gives them, so that nobody need read numbers from texts again; `columns` makes the texts when it is asked.
+   */
+  readonly numbers?: readonly (Float64Array | undefined)[]
   /** How many rows. */
   readonly rows: number
   /** What was found out or guessed while reading, one sentence each. */
