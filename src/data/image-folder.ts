@@ -1,16 +1,17 @@
 /**
  * @file Images in folders as data. In: a folder with a folder for each class, a form. Out: for each part (train, validation, test) a
- * source that decodes in workers: whole as a `Dataset` of bytes, or batch by batch while steps run.
+ * lazy data set that workers decode while steps run.
  *
  * const { train, validation, classes } = await imageFolder('pets', { size: 64, validationSplit: 0.2 })
- * await fit(net, { train: await train.load(), validation: await validation!.load(), ... })
+ * await fit(net, { train, validation, loss: loss.crossEntropy, optimizer: optim.adam() })
  */
 import { ValueError } from '../base/errors.js'
 import { checkNames } from '../base/options.js'
+import type { Dataset } from './column.js'
 import { checkForm, type ImageFit, type ImageForm } from './image-decode.js'
 import type { ImageFiles, PartName } from './image-files.js'
 import { type ImageHeader, imageHeader, mostPixels } from './image-header.js'
-import { ImageSource, type SkippedImage } from './image-source.js'
+import { ImageSource, type ImageSourceParts, type SkippedImage } from './image-source.js'
 import { splitIndices } from './split.js'
 
 /** How `imageFolder` reads. */
@@ -25,7 +26,10 @@ export interface ImageFolderOptions {
   readonly background?: number
   /** Larger images are not decoded: 64 · 2²⁰ pixels by default. */
   readonly maxPixels?: number
-  /** What to do with a file that is damaged, too large or of another format: 'throw' (the default), or 'skip' and note it in `skipped`. */
+  /**
+   * What to do with a file that is damaged, too large or of another format: 'throw' (the default) names the first when it is needed;
+   * 'skip' looks at all of them now, and lists in `skipped` what is left out.
+   */
   readonly onError?: 'throw' | 'skip'
   /** The share of the training images to set aside, the same of each class; where the folder has no validation part. */
   readonly validationSplit?: number
@@ -35,6 +39,8 @@ export interface ImageFolderOptions {
   readonly seed?: number
   /** How many workers decode; one fewer than there are processors, at most 4, by default. 0: none. The bytes are the same. */
   readonly workers?: number
+  /** Whether decoded images (a byte a channel) are kept in memory; by default where those of a part have at most 256 MiB together. */
+  readonly cache?: boolean
 }
 
 /** What a folder of images holds. */
@@ -48,7 +54,7 @@ export interface ImageFolder {
   readonly test?: ImageSource
   /** What should be known, though it is no error: a class that a part does not have. */
   readonly warnings: readonly string[]
-  /** Files that were left out so far, with `onError: 'skip'`. */
+  /** Files that were left out, with `onError: 'skip'`. */
   readonly skipped: readonly SkippedImage[]
 }
 
@@ -63,6 +69,7 @@ const optionNames = [
   'testSplit',
   'seed',
   'workers',
+  'cache',
 ] as const
 
 /**
@@ -83,28 +90,65 @@ export async function imageFolder(folder: string, options: ImageFolderOptions = 
     throw new ValueError('imageFolder', `onError is ${JSON.stringify(onError)}`, { hint: "It is 'throw' or 'skip'." })
   if (!Number.isInteger(workers) || workers < 0 || workers > 64)
     throw new ValueError('imageFolder', `workers is ${String(workers)}`, { hint: 'It is a whole number from 0 to 64.' })
+  if (options.cache !== undefined && typeof options.cache !== 'boolean')
+    throw new ValueError('imageFolder', `cache is ${JSON.stringify(options.cache)}`, { hint: 'It is true or false.' })
   if (options.size !== undefined) checkForm('imageFolder', formOf(options, squareOf(options.size), 3))
   const { classes, parts, warnings } = await findImages(folder)
   const split = splitParts(parts, { validation: validationSplit, test: testSplit }, seed)
   const form = await chooseForm(split.train!.files, options)
+  const pool = imagePool(workers)
   const skipped: SkippedImage[] = []
-  const source = (files: ImageFiles) =>
-    new ImageSource({
-      ...files,
-      classes,
-      form,
-      pool: imagePool(workers),
-      skipped: onError === 'skip' ? skipped : undefined,
-    })
+  const source = async (name: PartName): Promise<{ [K in PartName]?: ImageSource }> => {
+    const files = split[name]
+    if (!files) return {}
+    const parts = { classes, form, pool, cache: options.cache }
+    return {
+      [name]:
+        onError === 'skip' ? await readable(name, files, parts, skipped) : new ImageSource({ ...files, ...parts }),
+    }
+  }
+  const { train } = await source('train')
   return {
     classes,
     form,
-    train: source(split.train!),
-    ...(split.validation ? { validation: source(split.validation) } : {}),
-    ...(split.test ? { test: source(split.test) } : {}),
+    train: train!,
+    ...(await source('validation')),
+    ...(await source('test')),
     warnings,
     skipped,
   }
+}
+
+/** The files that can be read: all are decoded once to find that out, and kept if they are small. */
+async function readable(
+  name: PartName,
+  { files, labels }: ImageFiles,
+  parts: Pick<ImageSourceParts, 'classes' | 'form' | 'pool' | 'cache'>,
+  skipped: SkippedImage[],
+): Promise<ImageSource> {
+  const own: SkippedImage[] = []
+  const all = new ImageSource({ files, labels, ...parts, skipped: own })
+  let dataset: Dataset | undefined
+  if (all.keeps) dataset = await all.toDataset()
+  else for await (const _ of all.chunks());
+  skipped.push(...own)
+  const bad = new Set(own.map(({ file }) => file))
+  const kept = Array.from(files.keys()).filter((i) => !bad.has(files[i]!))
+  const lost = parts.classes.filter((_, label) => name === 'train' && !kept.some((i) => labels[i] === label))
+  if (kept.length === 0 || lost.length > 0)
+    throw new ValueError(
+      'imageFolder',
+      `of ${lost.length > 0 ? lost.join(', ') : name} not a single image can be read`,
+      {
+        hint: "Leave out onError: 'skip' to see why.",
+      },
+    )
+  return new ImageSource({
+    files: kept.map((i) => files[i]!),
+    labels: Int32Array.from(kept, (i) => labels[i]!),
+    ...parts,
+    dataset,
+  })
 }
 
 type Parts = { readonly [K in PartName]?: ImageFiles }

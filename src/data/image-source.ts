@@ -1,18 +1,16 @@
 /**
- * @file The images of one part of a folder. In: files, labels, a form, workers. Out: all of them as a `Dataset` of bytes, which is made
- * once; or batches in a seeded order, decoded ahead of the step that takes them.
+ * @file The images of one part of a folder. In: files, labels, a form, workers. Out: a lazy data set, decoded ahead of the steps that take
+ * it, in any order; small ones are kept as bytes after the first epoch, and `toDataset` gives them whole.
  *
- * for await (const [input, target] of train.batches({ size: 64, shuffle: true, seed: epoch })) step(input, target)
+ * fit(net, { train: folder.train, ... });  for await (const [input, target] of folder.train.shuffle(1).batch(64)) step(input, target)
  */
 import { FileError, ValueError } from '../base/errors.js'
-import { checkNames } from '../base/options.js'
-import { leaf, type Tensor } from '../trace/tensor.js'
-import { type BatchesOptions, batchSizeOf, permutation } from './batches.js'
 import type { Dataset } from './column.js'
 import type { ImageForm } from './image-decode.js'
 import { filesAtATime } from './image-list.js'
 import type { ImagePool } from './image-pool.js'
-import { converted } from './source.js'
+import { type ColumnSample, LazyDataset } from './lazy-dataset.js'
+import type { LazyNode } from './lazy-node.js'
 
 /** A file that was left out, and why. */
 export interface SkippedImage {
@@ -27,20 +25,30 @@ export interface ImageSourceParts {
   readonly form: Required<ImageForm>
   readonly pool: ImagePool
   /** Where to note files that cannot be read; without it they are errors. */
-  readonly skipped: SkippedImage[] | undefined
+  readonly skipped?: SkippedImage[]
+  /** Whether to keep what was decoded; by the size of all by default. */
+  readonly cache: boolean | undefined
+  /** The decoded files, if they are known already. */
+  readonly dataset?: Dataset
 }
 
-/** Some images: pixels [count, channels, height, width] and their labels. */
+/** Some images: pixels [count, channels, height, width], their labels and the numbers of their files. */
 export interface ImageChunk {
   readonly data: Uint8Array<ArrayBuffer>
   readonly labels: Int32Array
+  readonly numbers: Int32Array
 }
 
 /** More decoded images are not kept in memory at once. */
 const mostBytes = 4 * 2 ** 30
+/** Sets of fewer bytes are kept. */
+const keptBytes = 256 * 2 ** 20
+/** Decoded ahead, at most; and fewer lists than these would not fill two usual batches. */
+const aheadBytes = 64 * 2 ** 20
+const aheadLists = 16
 
-/** The images of a part of a folder, decoded as they are needed. */
-export class ImageSource {
+/** The images of a part of a folder: a lazy data set of `{ input, target }`, which `fit` takes. */
+export class ImageSource extends LazyDataset<ColumnSample> {
   /** In order of class and name. */
   readonly files: readonly string[]
   /** The number of each file's class. */
@@ -50,20 +58,21 @@ export class ImageSource {
   readonly form: Required<ImageForm>
   readonly #pool: ImagePool
   readonly #skipped: SkippedImage[] | undefined
+  readonly #cache: boolean | undefined
   #dataset: Promise<Dataset> | undefined
 
-  constructor({ files, labels, classes, form, pool, skipped }: ImageSourceParts) {
+  /** Not for users: `imageFolder` makes them. */
+  constructor({ files, labels, classes, form, pool, skipped, cache, dataset }: ImageSourceParts) {
+    // The node needs the source, which cannot be there before the node is.
+    super(imageNode(files.length, (order) => this.#samples(order)))
     this.files = files
     this.labels = labels
     this.classes = classes
     this.form = form
     this.#pool = pool
     this.#skipped = skipped
-  }
-
-  /** How many files there are. */
-  get length(): number {
-    return this.files.length
+    this.#cache = cache
+    if (dataset) this.#dataset = Promise.resolve(dataset)
   }
 
   /** [channels, height, width] of a sample. */
@@ -71,11 +80,20 @@ export class ImageSource {
     return [this.form.channels, ...this.form.size]
   }
 
+  get #size(): number {
+    return this.shape.reduce((product, n) => product * n, 1)
+  }
+
+  /** Whether images are kept once they are decoded: as the option `cache` says, or where all together have at most 256 MiB. */
+  get keeps(): boolean {
+    return this.#cache ?? this.#size * this.files.length <= keptBytes
+  }
+
   /**
    * All images as a data set: bytes [count, channels, height, width] with scale 1/255, int32 labels. Decoded once and kept.
    * Throws FileError naming a file that cannot be read, and ValueError for more than 4 GiB.
    */
-  load(): Promise<Dataset> {
+  override toDataset(): Promise<Dataset> {
     this.#dataset ??= this.#load().catch((error: unknown) => {
       this.#dataset = undefined
       throw error
@@ -84,22 +102,23 @@ export class ImageSource {
   }
 
   async #load(): Promise<Dataset> {
-    const size = this.shape.reduce((product, n) => product * n, 1)
-    if (size * this.length > mostBytes)
+    const size = this.#size
+    const most = this.files.length
+    if (size * most > mostBytes)
       throw new ValueError(
         'imageFolder',
-        `${this.length} images of ${this.shape.join(' × ')} bytes take ${(size * this.length) / 2 ** 30} GiB`,
-        { hint: 'Take them batch by batch (source.batches), or give a smaller size.' },
+        `${most} images of ${this.shape.join(' × ')} bytes take ${((size * most) / 2 ** 30).toFixed(1)} GiB`,
+        { hint: 'Give the source itself to fit, which reads as it goes, or take a smaller size.' },
       )
-    const data = new Uint8Array(size * this.length)
-    const labels = new Int32Array(this.length)
+    const data = new Uint8Array(size * most)
+    const labels = new Int32Array(most)
     let count = 0
     for await (const chunk of this.chunks()) {
       data.set(chunk.data, count * size)
       labels.set(chunk.labels, count)
       count += chunk.labels.length
     }
-    if (count === 0) throw new ValueError('imageFolder', `none of ${this.length} images can be read`)
+    if (count === 0) throw new ValueError('imageFolder', `none of ${most} images can be read`)
     return {
       input: { data: data.subarray(0, count * size), shape: [count, ...this.shape], scale: 1 / 255 },
       target: { data: labels.subarray(0, count), shape: [count] },
@@ -107,17 +126,38 @@ export class ImageSource {
     }
   }
 
+  /** One after another: from memory, where all have room there. */
+  async *#samples(order: ArrayLike<number> | undefined): AsyncGenerator<ColumnSample, void, void> {
+    const size = this.#size
+    const sample = (data: Uint8Array, row: number, label: number): ColumnSample => ({
+      input: { data: data.subarray(row * size, (row + 1) * size), shape: this.shape, scale: 1 / 255 },
+      target: { data: Int32Array.of(label), shape: [] },
+    })
+    if (this.#dataset || this.keeps) {
+      const { input } = await this.toDataset()
+      for (let i = 0; i < (order?.length ?? this.files.length); i++) {
+        const file = order ? order[i]! : i
+        yield sample(input.data as Uint8Array, file, this.labels[file]!)
+      }
+      return
+    }
+    for await (const { data, labels } of this.chunks(order))
+      for (let i = 0; i < labels.length; i++) yield sample(data, i, labels[i]!)
+  }
+
   /**
-   * Pixels and labels of some files after another, `order` saying which (all by default), without a file more than once in memory.
-   * Workers decode ahead of what is taken.
+   * Pixels and labels of some files after another, `order` saying which (all by default), decoded anew. Workers decode ahead of what is
+   * taken, within 64 MiB.
    */
   async *chunks(order?: ArrayLike<number>): AsyncGenerator<ImageChunk, void, void> {
-    const count = order?.length ?? this.length
+    const count = order?.length ?? this.files.length
     const underway: { readonly from: number; readonly list: ReturnType<ImagePool['decode']> }[] = []
     const indexOf = (i: number) => (order ? order[i]! : i)
     let next = 0
+    const bytes = filesAtATime * this.#size
+    const lists = Math.max(this.#pool.width, Math.min(aheadLists, Math.floor(aheadBytes / bytes)))
     const ask = () => {
-      for (; next < count && underway.length < this.#pool.width; next += filesAtATime) {
+      for (; next < count && underway.length < lists; next += filesAtATime) {
         const files: string[] = []
         for (let i = next; i < Math.min(count, next + filesAtATime); i++) files.push(this.files[indexOf(i)]!)
         const list = this.#pool.decode({ files, form: this.form })
@@ -133,46 +173,32 @@ export class ImageSource {
       for (const { index, sentence } of faults) {
         const file = this.files[indexOf(from + index)]!
         if (!this.#skipped) throw new FileError(file, sentence)
-        if (!this.#skipped.some((one) => one.file === file)) this.#skipped.push({ file, reason: sentence })
+        this.#skipped.push({ file, reason: sentence })
       }
       const bad = new Set(faults.map(({ index }) => index))
-      const labels: number[] = []
-      for (let i = from; i < Math.min(count, from + filesAtATime); i++)
-        if (!bad.has(i - from)) labels.push(this.labels[indexOf(i)]!)
-      if (labels.length > 0) yield { data, labels: Int32Array.from(labels) }
+      const numbers: number[] = []
+      for (let i = from; i < Math.min(count, from + filesAtATime); i++) if (!bad.has(i - from)) numbers.push(indexOf(i))
+      if (numbers.length > 0)
+        yield { data, labels: Int32Array.from(numbers, (i) => this.labels[i]!), numbers: Int32Array.from(numbers) }
     }
   }
+}
 
-  /**
-   * The batches of one epoch as tensors: float32 [size, channels, height, width] from 0 to 1, and int32 labels. The order is that of
-   * `batches` with the same seed, whatever the number of workers; images that are skipped make room for the next.
-   */
-  async *batches(options: BatchesOptions): AsyncGenerator<[input: Tensor, target: Tensor], void, void> {
-    checkNames('batches', options, ['size', 'shuffle', 'seed', 'dropLast'])
-    const size = batchSizeOf('batches', options.size, this.length)
-    const order = options.shuffle ? permutation(this.length, options.seed ?? 0) : undefined
-    const width = this.shape.reduce((product, n) => product * n, 1)
-    let pixels = new Uint8Array(size * width)
-    let labels = new Int32Array(size)
-    let filled = 0
-    const batch = (count: number): [Tensor, Tensor] => {
-      const samples = { data: pixels, shape: [count, ...this.shape], scale: 1 / 255 }
-      const input = leaf(converted(pixels.subarray(0, count * width), samples, 'input'), samples.shape, 'float32')
-      return [input, leaf(labels.slice(0, count), [count], 'int32')]
-    }
-    for await (const chunk of this.chunks(order))
-      for (let from = 0; from < chunk.labels.length; ) {
-        const taken = Math.min(size - filled, chunk.labels.length - from)
-        pixels.set(chunk.data.subarray(from * width, (from + taken) * width), filled * width)
-        labels.set(chunk.labels.subarray(from, from + taken), filled)
-        filled += taken
-        from += taken
-        if (filled < size) continue
-        yield batch(size)
-        pixels = new Uint8Array(size * width)
-        labels = new Int32Array(size)
-        filled = 0
-      }
-    if (filled > 0 && !options.dropLast) yield batch(filled)
+/** Samples in the order of the files, or in one that is drawn; without any of them in memory. */
+function imageNode(
+  length: number,
+  samples: (order: ArrayLike<number> | undefined) => AsyncGenerator<ColumnSample, void, void>,
+  orderOf?: (epoch: number) => Uint32Array,
+): LazyNode<ColumnSample> {
+  return {
+    length,
+    shuffled: false,
+    batched: undefined,
+    ahead: 0,
+    iterate: (epoch, from) => {
+      if (!orderOf && from > 0) return samples(Uint32Array.from({ length: length - from }, (_, i) => from + i))
+      return samples(orderOf?.(epoch).subarray(from))
+    },
+    reordered: (drawn) => imageNode(length, samples, drawn),
   }
 }

@@ -4,7 +4,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { batches, imageFolder, pngBytes, type Tensor } from 'gradus'
+import { type Dataset, fit, type ImageSource, imageFolder, loss, nn, optim, pngBytes } from 'gradus'
 import { afterAll, expect, test } from 'vitest'
 
 const places: string[] = []
@@ -43,36 +43,46 @@ test('classes, labels and pixels are those of the folder', async () => {
   expect(classes).toEqual(['bird', 'cat'])
   expect([validation, last, warnings]).toEqual([undefined, undefined, []])
   expect(form).toMatchObject({ size: [6, 6], channels: 1, fit: 'crop' })
-  const { input, target } = await train.load()
+  const { input, target } = await train.toDataset()
   expect(input.shape).toEqual([4, 1, 6, 6])
   expect([...target.data]).toEqual([0, 1, 1, 1])
   expect([0, 36, 72, 108].map((i) => input.data[i])).toEqual([40, 10, 20, 30])
   expect(input.scale).toBe(1 / 255)
-  expect(await train.load()).toBe(await train.load())
+  expect(await train.toDataset()).toBe(await train.toDataset())
 })
 
-test('any number of workers gives the same batches, and they are those of the loaded set', async () => {
+test('any number of workers gives the same batches, and fit the same bits as from arrays', async () => {
   const root = await folderOf(many(101))
-  const list = async (source: AsyncIterable<[Tensor, Tensor]>) => {
-    const found: unknown[] = []
-    for await (const [input, target] of source)
-      found.push([input.shape, [...(await input.data())], [...(await target.data())]])
-    return found
-  }
-  const options = { size: 8, shuffle: true, seed: 5 }
   const alone = await imageFolder(root, { size: 4, workers: 0 })
-  const expected: unknown[] = []
-  for (const [input, target] of batches(await alone.train.load(), options))
-    expected.push([input.shape, [...(await input.data())], [...(await target.data())]])
-  for (const workers of [0, 1, 3])
-    expect(await list((await imageFolder(root, { size: 4, workers })).train.batches(options)), `${workers}`).toEqual(
-      expected,
+  const expected = await alone.train.toDataset()
+  for (const workers of [0, 1, 3]) {
+    const { train } = await imageFolder(root, { size: 4, workers })
+    const order = Uint32Array.from({ length: 90 }, (_, i) => (i * 37) % 101)
+    const [pixels, labels, numbers]: number[][] = [[], [], []]
+    for await (const chunk of train.chunks(order)) {
+      pixels!.push(...chunk.data)
+      labels!.push(...chunk.labels)
+      numbers!.push(...chunk.numbers)
+    }
+    expect(numbers).toEqual([...order])
+    expect(labels).toEqual(Array.from(order, (i) => expected.target.data[i]))
+    expect(pixels).toEqual(Array.from(order).flatMap((i) => [...expected.input.data.subarray(16 * i, 16 * i + 16)]))
+    const [input, target] = (await train.shuffle(1).batch(8).toArray())[0]!
+    expect([input.shape, target.shape, input.dtype, target.dtype]).toEqual([[8, 1, 4, 4], [8], 'float32', 'int32'])
+    // One that is left early leaves nothing behind that would keep the process.
+    for await (const _ of train.chunks()) break
+  }
+  const learn = async (train: ImageSource | Dataset) => {
+    const net = nn.sequential(nn.flatten(), nn.linear(16, 2))
+    return (
+      await fit(net, { train, loss: loss.crossEntropy, optimizer: optim.adam(), epochs: 3, batchSize: 16, seed: 3 })
+    ).epochs
+  }
+  const losses = async (train: ImageSource | Dataset) => (await learn(train)).map((epoch) => epoch.train.loss)
+  for (const cache of [true, false])
+    expect(await losses((await imageFolder(root, { size: 4, workers: 2, cache })).train)).toEqual(
+      await losses(expected),
     )
-  expect(expected.length).toBe(13)
-  const dropped = await list(alone.train.batches({ ...options, dropLast: true }))
-  expect(dropped).toEqual(expected.slice(0, -1))
-  // One that is left early leaves nothing behind that would keep the process.
-  for await (const _ of (await imageFolder(root, { workers: 2 })).train.batches({ size: 4 })) break
 })
 
 test('damaged files end the reading with their name, or are left out and noted', async () => {
@@ -83,21 +93,17 @@ test('damaged files end the reading with their name, or are left out and noted',
     'b/1007.png': new TextEncoder().encode('<html>'),
   })
   for (const workers of [0, 2]) {
-    await expect((await imageFolder(root, { workers, size: 6, channels: 1 })).train.load()).rejects.toThrow(
+    await expect((await imageFolder(root, { workers, size: 6, channels: 1 })).train.toDataset()).rejects.toThrow(
       /b[\\/]1005\.png: the image is damaged: it ends after 50 bytes.*onError: 'skip'/,
     )
     const { train, skipped } = await imageFolder(root, { workers, onError: 'skip' })
-    const { input, target } = await train.load()
-    expect([input.shape[0], target.data.length, train.length]).toEqual([38, 38, 40])
+    const { input, target } = await train.toDataset()
+    expect([input.shape[0], target.data.length, train.length]).toEqual([38, 38, 38])
     expect(skipped.map(({ file }) => file.slice(root.length + 1).replace('\\', '/'))).toEqual([
       'b/1005.png',
       'b/1007.png',
     ])
-    // They make room for the next.
-    const sizes: number[] = []
-    for await (const [batch] of train.batches({ size: 16 })) sizes.push(batch.shape[0]!)
-    expect(sizes).toEqual([16, 16, 6])
-    expect(skipped.length).toBe(2)
+    expect([...train.labels]).toEqual([...target.data])
   }
 })
 
@@ -105,8 +111,8 @@ test('parts of a folder, and parts drawn by a seed', async () => {
   const parts = { 'train/a/1.png': 1, 'train/b/1.png': 2, 'val/a/1.png': 3, 'test/b/1.png': 4 }
   const folder = await imageFolder(await folderOf(parts))
   expect(folder.classes).toEqual(['a', 'b'])
-  expect([...(await folder.test!.load()).target.data]).toEqual([1])
-  expect((await folder.validation!.load()).input.data[0]).toBe(3)
+  expect([...(await folder.test!.toDataset()).target.data]).toEqual([1])
+  expect((await folder.validation!.toDataset()).input.data[0]).toBe(3)
   expect(folder.warnings).toEqual(['validation has no images of b', 'test has no images of a'])
   const root = await folderOf(many(60))
   const drawn = async (seed: number) => imageFolder(root, { validationSplit: 0.2, testSplit: 0.1, seed })
@@ -149,6 +155,7 @@ test('wrong folders and options are refused with the cure', async () => {
   await refuses(root, 'workers is -1', { workers: -1 })
   await refuses(root, 'onError is "ignore"', { onError: 'ignore' })
   await refuses(root, 'more than the limit of 30', { maxPixels: 30 })
+  await refuses(root, 'cache is 1', { cache: 1 })
   await refuses(root, 'validationSplit is 2', { validationSplit: 2 })
   symlinkSync(root, join(root, 'a', 'loop'))
   await refuses(root, 'nested')
