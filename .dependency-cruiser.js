@@ -13,6 +13,7 @@ const floors = [
   ['specialize.ts'],
   ['step.ts'],
   ['data', 'io', 'train'],
+  ['watch'],
   ['cli'],
 ]
 const path = (name) => `^src/${name.replace('.', '\\.')}${name.endsWith('.ts') ? '$' : '/'}`

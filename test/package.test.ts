@@ -40,7 +40,7 @@ test('the tarball holds the library and no data', () => {
   expect(
     files.filter(
       (path) =>
-        !/^(dist\/.*\.(js|d\.ts)|dist\/(bundle\/[^/]*|gradus)\.js\.map|dist\/bundle\/LICENSES\.md|README\.md|LICENSE|package\.json|schema\/train\.json)$/.test(
+        !/^(dist\/.*\.(js|d\.ts)|dist\/(bundle\/[^/]*|gradus)\.js\.map|dist\/bundle\/LICENSES\.md|dist\/watch\/page\/(index\.html|page\.css|icon\.svg)|README\.md|LICENSE|package\.json|schema\/train\.json)$/.test(
           path,
         ),
     ),

@@ -32,6 +32,7 @@ Examples:
   $ gradus predict runs/penguins-001 penguins.csv     # a class and probabilities for each row
   $ gradus inspect runs/penguins-001                  # layers, preprocessing, scores, history
   $ gradus profile digits --output profile.svg        # where the time of a training step goes
+  $ gradus watch                                      # a page that shows the runs of ./runs as they go
 
 Exit codes: 0 done, 1 the data or the run failed, 2 wrong usage or environment, 130 interrupted.`,
     )

@@ -8,5 +8,6 @@ import { inspect } from './inspect.js'
 import { predict } from './predict.js'
 import { profile } from './profile.js'
 import { train } from './train.js'
+import { watch } from './watch.js'
 
-export const verbs: readonly Verb[] = [train, evaluate, predict, inspect, exportVerb, profile]
+export const verbs: readonly Verb[, watch] = [train, evaluate, predict, inspect, exportVerb, profile, watch]

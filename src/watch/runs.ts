@@ -1,0 +1,335 @@
+/**
+ * @file The folder of runs, watched. In: a folder, which need not be there yet. Out: summaries of its runs, told as they appear,
+ * grow, end, are resumed or deleted. It looks once a second, and only while somebody wants to know.
+ *
+ * const runs = new Runs('runs'); runs.listen((message, data) => ...); await runs.look(); runs.list().runs[0]?.name
+ */
+import { constants } from 'node:fs'
+import { open, readdir, realpath } from 'node:fs/promises'
+import { basename, dirname, join, resolve, sep } from 'node:path'
+import type { Best, Json, LiveMessages, RunList, RunState, RunSummary } from './api.js'
+import { RunLog } from './run-log.js'
+
+/** Folders in folders, as sweeps make them, but no further. */
+const deepest = 3
+/** Of the curves of all runs together; those that nobody looked at for longest go first. */
+const mostBytes = 384 << 20
+/** A run of which nothing was heard for so long, and for three epochs, is silent. */
+const silentAfter = 60_000
+const largestDescription = 8 << 20
+
+type Listener = <K extends keyof LiveMessages>(message: K, data: LiveMessages[K]) => void
+
+/** What a run's folder says of it, beside its events. */
+export interface RunDescription {
+  readonly created?: number
+  readonly command?: string
+  readonly configuration: Json
+  readonly environment: Json
+  readonly network?: string
+  readonly parameters?: number
+}
+
+export class Run {
+  readonly name: string
+  readonly folder: string
+  readonly log: RunLog
+  description: RunDescription = { configuration: null, environment: null }
+  problem: string | undefined
+  version = 0
+  /** When its curves were last asked for. */
+  used = 0
+  #described = ''
+  #summary: RunSummary | undefined
+  #reading: Promise<boolean> | undefined
+  /** Whether all points are to be kept from the next reading on. */
+  #wantsWhole = false
+
+  constructor(name: string, folder: string) {
+    this.name = name
+    this.folder = folder
+    this.log = new RunLog(join(folder, 'events.jsonl'), { whole: false })
+  }
+
+  /** Reads what is new; true if the summary has changed. Calls at the same time are one. */
+  read(): Promise<boolean> {
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
+  async #read(): Promise<boolean> {
+    const before = this.problem
+    let changed = false
+    this.problem = undefined
+    if (this.log.whole !== this.#wantsWhole) this.log.reset(this.#wantsWhole)
+    try {
+      changed = await this.#describe()
+    } catch (error) {
+      this.problem = `run.json: ${reason(error)}`
+    }
+    try {
+      if (await this.log.read()) changed = true
+    } catch (error) {
+      this.problem = `events.jsonl: ${reason(error)}`
+    }
+    if (this.#summary?.state !== this.state()) changed = true
+    if (!changed && this.problem === before) return false
+    this.version++
+    this.#summary = undefined
+    return true
+  }
+
+  /** The curves with all their points; reads the file again if they had not been kept. */
+  async whole(): Promise<RunLog> {
+    this.used = Date.now()
+    this.#wantsWhole = true
+    await this.read()
+    // A reading that was under way may have begun without them.
+    while (!this.log.whole) await this.read()
+    return this.log
+  }
+
+  /** Gives the memory of its curves back. */
+  async forget(): Promise<void> {
+    this.#wantsWhole = false
+    await this.read()
+  }
+
+  async #describe(): Promise<boolean> {
+    const file = await open(join(this.folder, 'run.json'), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return undefined
+        throw error
+      },
+    )
+    try {
+      const stat = await file?.stat()
+      const identity = stat ? `${stat.ino}:${stat.size}:${stat.mtimeMs}` : 'none'
+      if (identity === this.#described) return false
+      if (stat && (!stat.isFile() || stat.size > largestDescription)) throw new Error('it is too large')
+      this.description = describe(file ? ((JSON.parse(await file.readFile('utf8')) ?? {}) as Fields) : {})
+      this.#described = identity
+      return true
+    } finally {
+      await file?.close()
+    }
+  }
+
+  state(): RunState {
+    const { end, lastTime, epochs } = this.log
+    if (end) return endings.includes(end.reason) ? end.reason : 'finished'
+    if (!this.log.hasEvents) return 'empty'
+    const epochTime = 1000 * (epochs.last('epoch.seconds') ?? 0)
+    return Date.now() - (lastTime ?? 0) > Math.max(silentAfter, 3 * epochTime) ? 'silent' : 'running'
+  }
+
+  summary(): RunSummary {
+    if (this.#summary) return this.#summary
+    const { log, description } = this
+    const created = description.created ?? log.firstTime
+    const loss = log.lastLoss ?? log.epochs.last('train.loss')
+    this.#summary = {
+      name: this.name,
+      state: this.state(),
+      ...(created === undefined ? {} : { created }),
+      ...(log.lastTime === undefined ? {} : { lastTime: log.lastTime }),
+      epoch: log.epoch,
+      step: log.step,
+      seconds: log.seconds,
+      ...(description.parameters === undefined ? {} : { parameters: description.parameters }),
+      ...(loss === undefined ? {} : { loss: Number.isFinite(loss) ? loss : null }),
+      best: bestScores(log),
+      configuration: flat(description.configuration),
+      warnings: log.warningCount,
+      ...(this.problem === undefined ? {} : { problem: this.problem }),
+      version: this.version,
+    }
+    return this.#summary
+  }
+}
+
+const endings: readonly string[] = ['finished', 'stopped early', 'left', 'failed']
+const reason = (error: unknown) => (error as Error).message.slice(0, 200)
+
+interface Fields {
+  readonly [name: string]: unknown
+}
+
+function describe(fields: Fields): RunDescription {
+  const network = (fields['network'] ?? {}) as Fields
+  const created = typeof fields['created'] === 'string' ? Date.parse(fields['created']) : Number.NaN
+  const { command } = fields
+  return {
+    ...(Number.isNaN(created) ? {} : { created }),
+    ...(typeof command === 'string' ? { command } : {}),
+    configuration: (fields['configuration'] ?? null) as Json,
+    environment: (fields['environment'] ?? null) as Json,
+    ...(typeof network['text'] === 'string' ? { network: network['text'] } : {}),
+    ...(typeof network['parameters'] === 'number' ? { parameters: network['parameters'] } : {}),
+  }
+}
+
+/** `{ optimizer: { learningRate: 1 } }` → `{ 'optimizer.learningRate': 1 }`; lists stay as they are. */
+function flat(value: Json, prefix = '', into: { [name: string]: Json } = {}): { readonly [name: string]: Json } {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    if (prefix !== '') into[prefix] = value
+  } else for (const [name, one] of Object.entries(value)) flat(one, prefix ? `${prefix}.${name}` : name, into)
+  return into
+}
+
+/** Names of scores of which less is better; of all others more is. */
+const lessIsBetter = /loss|error|perplexity|divergence|entropy|distance|(^|[._])(mae|mse|rmse|mape|nll|brier)/i
+
+function bestScores(log: RunLog): { [name: string]: Best } {
+  const best: { [name: string]: Best } = {}
+  const { epochs } = log
+  for (const name of epochs.names) {
+    if (name.startsWith('epoch.')) continue
+    const least = lessIsBetter.test(name)
+    const curve = epochs.curve(name, epochs.epochs, { points: epochs.length + 1 })!
+    let found: Best | undefined
+    for (const [i, value] of curve.y.entries())
+      if (value !== null && (!found || (least ? value < found.value : value > found.value)))
+        found = { value, epoch: curve.x[i]!, least }
+    if (found) best[name] = found
+  }
+  return best
+}
+
+export class Runs {
+  /** As it was given. */
+  readonly given: string
+  #root: string
+  /** Where `given` is one run itself, its name. */
+  #only: string | undefined
+  #problem: string | undefined
+  #runs = new Map<string, Run>()
+  #listeners = new Set<Listener>()
+  #looking: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #looked = false
+
+  constructor(folder: string) {
+    this.given = folder
+    this.#root = resolve(folder)
+  }
+
+  get(name: string): Run | undefined {
+    return this.#runs.get(name)
+  }
+
+  list(): RunList {
+    const runs = [...this.#runs.values()].map((run) => run.summary())
+    return { folder: this.given, ...(this.#problem ? { problem: this.#problem } : {}), runs }
+  }
+
+  /** Tells of changes, and looks for them every `interval` milliseconds, until the function that it gives is called. */
+  listen(listener: Listener, interval = 1000): () => void {
+    this.#listeners.add(listener)
+    this.#timer ??= setInterval(() => void this.look(), interval)
+    return () => {
+      this.#listeners.delete(listener)
+      if (this.#listeners.size > 0) return
+      clearInterval(this.#timer)
+      this.#timer = undefined
+    }
+  }
+
+  /** Reads what is new in the folder. Never throws: what cannot be read is said in the summaries. */
+  look(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined
+    })
+    return this.#looking
+  }
+
+  #tell<K extends keyof LiveMessages>(message: K, data: LiveMessages[K]): void {
+    for (const listener of this.#listeners) listener(message, data)
+  }
+
+  async #look(): Promise<void> {
+    const problem = this.#problem
+    const folders = await this.#find()
+    for (const name of this.#runs.keys())
+      if (!folders.has(name)) {
+        this.#runs.delete(name)
+        this.#tell('gone', { name })
+      }
+    if (problem !== this.#problem && this.#looked)
+      this.#tell('folder', { folder: this.given, ...(this.#problem ? { problem: this.#problem } : {}) })
+    this.#looked = true
+    for (const [name, folder] of folders) {
+      let run = this.#runs.get(name)
+      if (!run) {
+        run = new Run(name, folder)
+        await run.read()
+        this.#runs.set(name, run)
+        this.#tell('run', run.summary())
+      } else if (await run.read()) this.#tell('run', run.summary())
+    }
+    this.#forget()
+  }
+
+  /** Curves that nobody has asked for lately, when there are too many. */
+  #forget(): void {
+    const whole = [...this.#runs.values()].filter((run) => run.log.whole).sort((a, b) => b.used - a.used)
+    let bytes = 0
+    for (const [i, run] of whole.entries()) {
+      bytes += run.log.bytes
+      if (bytes > mostBytes && i > 0 && Date.now() - run.used > 10_000) {
+        void run.forget()
+      }
+    }
+  }
+
+  /** Folders of runs by name. Links are not followed. */
+  async #find(): Promise<Map<string, string>> {
+    const found = new Map<string, string>()
+    this.#problem = undefined
+    try {
+      this.#root = await realpath(resolve(this.given))
+      if (await this.#isRun(this.#root)) {
+        this.#only = basename(this.#root)
+        this.#root = dirname(this.#root)
+        found.set(this.#only, join(this.#root, this.#only))
+      } else await this.#walk(this.#root, '', 1, found)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      this.#problem =
+        code === 'ENOENT'
+          ? 'the folder is not there yet'
+          : code === 'ENOTDIR'
+            ? 'it is a file, not a folder'
+            : `it cannot be read (${reason(error)})`
+    }
+    return found
+  }
+
+  async #isRun(folder: string): Promise<boolean> {
+    return (await readdir(folder)).some((name) => name === 'events.jsonl' || name === 'run.json')
+  }
+
+  async #walk(folder: string, prefix: string, depth: number, found: Map<string, string>): Promise<void> {
+    for (const entry of await readdir(folder, { withFileTypes: true })) {
+      if (!entry.isDirectory() || entry.name.startsWith('.') || entry.name === 'node_modules') continue
+      const name = prefix + entry.name
+      const path = join(folder, entry.name)
+      // Gone in the meantime, or not ours to read.
+      const isRun = await this.#isRun(path).catch(() => undefined)
+      if (isRun) found.set(name, path)
+      else if (isRun === false && depth < deepest) await this.#walk(path, `${name}/`, depth + 1, found).catch(() => {})
+    }
+  }
+
+  /** The path of a picture of a run, if it is a file that lies in the run's folder of pictures. */
+  async picture(run: Run, file: string): Promise<string | undefined> {
+    if (!/^[\w][\w.-]*(\/[\w][\w.-]*)*\.(png|jpe?g|gif|webp)$/i.test(file)) return undefined
+    const folder = join(run.folder, 'pictures')
+    const path = await realpath(join(folder, file)).catch(() => undefined)
+    const inside = await realpath(folder).catch(() => undefined)
+    // The folder of pictures may itself be a link that leads away.
+    return path && inside === folder && path.startsWith(folder + sep) ? path : undefined
+  }
+}
