@@ -5,8 +5,8 @@
  * await answer(runs, new URL('/api/curves?run=iris-001&axis=epoch', base))
  */
 import type { Activation, Axis, Curve, Curves, EpochScores, Finite, Norms, RunDetail, RunList } from './api.js'
+import type { NetworkLog, StoredKind } from './network-log.js'
 import type { Points } from './points.js'
-import type { StoredKind } from './run-log.js'
 import type { Run, Runs } from './runs.js'
 
 /** A query that cannot be answered: what of it is wrong. */
@@ -60,7 +60,7 @@ const curveQuery = (query: Query): CurveQuery => ({
 
 /** Curves of points by name, as `named` calls them. */
 function curvesOf(
-  run: string,
+  run: { readonly run: string; readonly member?: number },
   points: Points,
   epochPlaces: () => Float64Array,
   query: CurveQuery,
@@ -71,8 +71,28 @@ function curvesOf(
   return points.names.flatMap((inner) => {
     const name = named(inner)
     const curve = name === undefined ? undefined : points.curve(inner, places, query)
-    return curve ? [{ run, name: name!, ...curve }] : []
+    return curve ? [{ ...run, name: name!, ...curve }] : []
   })
+}
+
+const idOf = (run: string, { member }: NetworkLog) => ({ run, ...(member === undefined ? {} : { member }) })
+
+function curvesOfNetwork(id: { readonly run: string }, network: NetworkLog, options: CurveQuery): Curve[] {
+  const { steps, epochs } = network
+  // What step events tell more finely need not be told by epochs.
+  const covered = new Set(steps.names.map((inner) => `epoch.${inner}`))
+  const named = (inner: string) =>
+    inner === 'epoch.seconds' || covered.has(inner) ? undefined : inner.replace(/^epoch\./, '')
+  return [
+    ...curvesOf(
+      id,
+      steps,
+      () => network.stepEpochs(),
+      options,
+      (inner) => inner,
+    ),
+    ...curvesOf(id, epochs, () => epochs.epochs, options, named),
+  ]
 }
 
 /** Everything but what is by layer. */
@@ -86,43 +106,26 @@ async function curves(runs: Runs, query: Query): Promise<Curves> {
   for (const name of names) {
     const run = runs.get(name)
     if (!run) continue
-    const log = await run.whole()
+    const { networks } = await run.whole()
     versions[name] = run.version
-    found.push(
-      ...curvesOf(
-        name,
-        log.steps,
-        () => log.stepEpochs(),
-        options,
-        (inner) => inner,
-      ),
-    )
-    // What step events tell more finely need not be told by epochs.
-    const covered = new Set(log.steps.names.map((inner) => `epoch.${inner}`))
-    const named = (inner: string) => {
-      if (inner === 'epoch.seconds' || covered.has(inner)) return undefined
-      return inner.replace(/^epoch\./, '')
-    }
-    found.push(...curvesOf(name, log.epochs, () => log.epochs.epochs, options, named))
+    for (const network of networks) found.push(...curvesOfNetwork(idOf(name, network), network, options))
   }
   return { axis: options.axis, curves: found, versions }
 }
 
-/** Of one run: norms and activations by layer. */
+/** Of one run's latest network: norms and activations by layer. */
 async function layerCurves(runs: Runs, query: Query): Promise<Curves | undefined> {
   const run = runOf(runs, query)
   if (!run) return undefined
   const measure = oneOf(query, 'measure', ['gradient', 'update', 'parameter', 'zero', 'mean', 'deviation'])
-  const log = await run.whole()
+  const { latest } = await run.whole()
   const prefix = `${measure}/`
-  const found = curvesOf(
-    run.name,
-    log.layers,
-    () => log.layers.epochs,
-    curveQuery(query),
-    (inner) => (inner.startsWith(prefix) ? inner.slice(prefix.length) : undefined),
-  )
-  return { axis: oneOf(query, 'axis', axes), curves: found, versions: { [run.name]: run.version } }
+  const named = (inner: string) => (inner.startsWith(prefix) ? inner.slice(prefix.length) : undefined)
+  const options = curveQuery(query)
+  const found = latest
+    ? curvesOf(idOf(run.name, latest), latest.layers, () => latest.layers.epochs, options, named)
+    : []
+  return { axis: options.axis, curves: found, versions: { [run.name]: run.version } }
 }
 
 const finite = (value: number | undefined): Finite => (value !== undefined && Number.isFinite(value) ? value : null)
@@ -148,17 +151,20 @@ function lastLayers(points: Points): RunDetail['layers'] {
   return { step: points.steps[end]!, epoch: points.epochs[end]!, parameters, activations }
 }
 
-/** The table of epochs, all of them up to a few thousand. */
-function epochScores(points: Points): EpochScores[] {
-  const names = points.names
-  const rows = new Map<number, { epoch: number; step: number; scores: { [name: string]: Finite } }>()
-  for (let i = 0; i < points.length; i++)
-    rows.set(points.epochs[i]!, { epoch: points.epochs[i]!, step: points.steps[i]!, scores: {} })
-  for (const name of names) {
+const mostEpochs = 2000
+
+/** A row an epoch and network, with its scores; the last ones. */
+function epochScores({ member, epochs: points }: NetworkLog): EpochScores[] {
+  const rows = new Map<number, { member?: number; epoch: number; step: number; scores: { [name: string]: Finite } }>()
+  for (let i = 0; i < points.length; i++) {
+    const [epoch, step] = [points.epochs[i]!, points.steps[i]!]
+    rows.set(epoch, { ...(member === undefined ? {} : { member }), epoch, step, scores: {} })
+  }
+  for (const name of points.names) {
     const curve = points.curve(name, points.epochs, { points: points.length + 1 })!
     for (const [i, epoch] of curve.x.entries()) rows.get(epoch)!.scores[name] = curve.y[i]!
   }
-  return [...rows.values()].slice(-2000)
+  return [...rows.values()].slice(-mostEpochs)
 }
 
 async function detail(runs: Runs, query: Query): Promise<RunDetail | undefined> {
@@ -166,21 +172,22 @@ async function detail(runs: Runs, query: Query): Promise<RunDetail | undefined> 
   if (!run) return undefined
   const log = await run.whole()
   const { command, configuration, environment, network } = run.description
-  const epochs = (kind: StoredKind) => log.storedOf(kind).map(({ epoch }) => epoch)
-  const { end } = log
-  const layers = lastLayers(log.layers)
+  const { latest, end, networks } = log
+  const epochs = (kind: StoredKind) => latest?.storedOf(kind).map(({ epoch }) => epoch) ?? []
+  const layers = latest && lastLayers(latest.layers)
+  const profile = networks.findLast((one) => one.profile)?.profile
   return {
     summary: run.summary(),
     ...(command === undefined ? {} : { command }),
     configuration,
     environment,
     ...(network === undefined ? {} : { network }),
-    warnings: log.warnings,
+    warnings: networks.flatMap(({ warnings }) => warnings),
     ...(end ? { ended: { reason: String(end.reason), ...(end.message ? { message: String(end.message) } : {}) } } : {}),
     epochs: { confusion: epochs('confusion'), wrong: epochs('wrong'), histogram: epochs('histogram') },
-    ...(log.profile ? { profile: log.profile } : {}),
+    ...(profile ? { profile } : {}),
     ...(layers ? { layers } : {}),
-    scores: epochScores(log.epochs),
+    scores: networks.flatMap(epochScores).slice(-mostEpochs),
     badLines: log.badLines,
   }
 }
@@ -192,7 +199,7 @@ async function stored(runs: Runs, query: Query): Promise<unknown> {
   const kind = oneOf(query, 'kind', ['confusion', 'wrong', 'histogram'])
   const epoch = number(query, 'epoch', 0, 1e15)
   const log = await run.whole()
-  const all = log.storedOf(kind)
+  const all = log.latest?.storedOf(kind) ?? []
   const one = epoch === undefined ? all.at(-1) : all.find((each) => each.epoch === epoch)
   return one && (await log.event(one))
 }
@@ -202,13 +209,10 @@ async function histograms(runs: Runs, query: Query): Promise<unknown> {
   const run = runOf(runs, query)
   if (!run) return undefined
   const log = await run.whole()
-  const all = log.storedOf('histogram')
+  const all = log.latest?.storedOf('histogram') ?? []
   const count = Math.min(mostHistograms, all.length)
-  const chosen = Array.from(
-    { length: count },
-    (_, i) => all[Math.round((i * (all.length - 1)) / Math.max(1, count - 1))]!,
-  )
-  const events = await Promise.all(chosen.map((one) => log.event<'histogram'>(one)))
+  const place = (i: number) => Math.round((i * (all.length - 1)) / Math.max(1, count - 1))
+  const events = await Promise.all(Array.from({ length: count }, (_, i) => log.event<'histogram'>(all[place(i)]!)))
   return { version: run.version, total: all.length, events: events.filter((event) => event !== undefined) }
 }
 

@@ -8,8 +8,8 @@ import type { ConfusionEvent, HistogramEvent, ProfileEvent, WarningEvent, WrongE
 /** JSON as it was written in a run's files: nothing is known of it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json }
 
-/** `running`: something was heard of it lately; `silent`: neither an end nor news (killed, perhaps); the others are ends. */
-export type RunState = 'running' | 'silent' | 'finished' | 'stopped early' | 'left' | 'failed' | 'empty'
+/** `running`: something was heard of it lately; `interrupted`: it has neither an end nor a process; the others are ends. */
+export type RunState = 'running' | 'interrupted' | 'finished' | 'stopped early' | 'left' | 'failed' | 'empty'
 
 /** The best value of a score over all epochs, and where. */
 export interface Best {
@@ -57,6 +57,8 @@ export type Axis = 'step' | 'epoch' | 'time'
 /** One line of a chart; null stands for values that are not finite. */
 export interface Curve {
   readonly run: string
+  /** Which network, where a run trains several. */
+  readonly member?: number
   /** `loss`, `train.loss`, `validation.accuracy`, `learningRate`, `gradientNorm`, ... */
   readonly name: string
   readonly x: readonly number[]
@@ -119,6 +121,7 @@ export interface Activation {
 }
 /** A row of the table of epochs. */
 export interface EpochScores {
+  readonly member?: number
   readonly epoch: number
   readonly step: number
   readonly scores: { readonly [name: string]: Finite }

@@ -7,15 +7,17 @@
 import { constants } from 'node:fs'
 import { open, readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
+import { folderHolder } from '../io/lock.js'
 import type { Best, Json, LiveMessages, RunList, RunState, RunSummary } from './api.js'
+import type { NetworkLog } from './network-log.js'
 import { RunLog } from './run-log.js'
 
 /** Folders in folders, as sweeps make them, but no further. */
 const deepest = 3
 /** Of the curves of all runs together; those that nobody looked at for longest go first. */
 const mostBytes = 384 << 20
-/** A run of which nothing was heard for so long, and for three epochs, is silent. */
-const silentAfter = 60_000
+/** A run that no process of this machine writes to may be of another one: so long after its last news it is thought to run. */
+const newsLast = 15_000
 const largestDescription = 8 << 20
 
 type Listener = <K extends keyof LiveMessages>(message: K, data: LiveMessages[K]) => void
@@ -44,6 +46,7 @@ export class Run {
   #reading: Promise<boolean> | undefined
   /** Whether all points are to be kept from the next reading on. */
   #wantsWhole = false
+  #held = false
 
   constructor(name: string, folder: string) {
     this.name = name
@@ -74,6 +77,8 @@ export class Run {
     } catch (error) {
       this.problem = `events.jsonl: ${reason(error)}`
     }
+    // Whoever writes holds a lock; once that is gone, the last lines may tell how it ended.
+    this.#held = this.log.end === undefined && (await folderHolder(this.folder).catch(() => undefined)) !== undefined
     if (this.#summary?.state !== this.state()) changed = true
     if (!changed && this.problem === before) return false
     this.version++
@@ -118,31 +123,32 @@ export class Run {
   }
 
   state(): RunState {
-    const { end, lastTime, epochs } = this.log
+    const { end, lastTime = 0, hasEvents } = this.log
     if (end) return endings.includes(end.reason) ? end.reason : 'finished'
-    if (!this.log.hasEvents) return 'empty'
-    const epochTime = 1000 * (epochs.last('epoch.seconds') ?? 0)
-    return Date.now() - (lastTime ?? 0) > Math.max(silentAfter, 3 * epochTime) ? 'silent' : 'running'
+    if (this.#held) return 'running'
+    if (!hasEvents) return 'empty'
+    return Date.now() - lastTime > newsLast ? 'interrupted' : 'running'
   }
 
   summary(): RunSummary {
     if (this.#summary) return this.#summary
     const { log, description } = this
     const created = description.created ?? log.firstTime
-    const loss = log.lastLoss ?? log.epochs.last('train.loss')
+    const { latest } = log
+    const loss = latest?.loss ?? latest?.epochs.last('train.loss')
     this.#summary = {
       name: this.name,
       state: this.state(),
       ...(created === undefined ? {} : { created }),
       ...(log.lastTime === undefined ? {} : { lastTime: log.lastTime }),
-      epoch: log.epoch,
-      step: log.step,
+      epoch: latest?.epoch ?? 0,
+      step: latest?.step ?? 0,
       seconds: log.seconds,
       ...(description.parameters === undefined ? {} : { parameters: description.parameters }),
       ...(loss === undefined ? {} : { loss: Number.isFinite(loss) ? loss : null }),
-      best: bestScores(log),
+      best: bestScores(log.networks),
       configuration: flat(description.configuration),
-      warnings: log.warningCount,
+      warnings: log.networks.reduce((count, network) => count + network.warnings.length, 0),
       ...(this.problem === undefined ? {} : { problem: this.problem }),
       version: this.version,
     }
@@ -182,19 +188,19 @@ function flat(value: Json, prefix = '', into: { [name: string]: Json } = {}): { 
 /** Names of scores of which less is better; of all others more is. */
 const lessIsBetter = /loss|error|perplexity|divergence|entropy|distance|(^|[._])(mae|mse|rmse|mape|nll|brier)/i
 
-function bestScores(log: RunLog): { [name: string]: Best } {
+function bestScores(networks: readonly NetworkLog[]): { [name: string]: Best } {
   const best: { [name: string]: Best } = {}
-  const { epochs } = log
-  for (const name of epochs.names) {
-    if (name.startsWith('epoch.')) continue
-    const least = lessIsBetter.test(name)
-    const curve = epochs.curve(name, epochs.epochs, { points: epochs.length + 1 })!
-    let found: Best | undefined
-    for (const [i, value] of curve.y.entries())
-      if (value !== null && (!found || (least ? value < found.value : value > found.value)))
-        found = { value, epoch: curve.x[i]!, least }
-    if (found) best[name] = found
-  }
+  for (const { epochs } of networks)
+    for (const name of epochs.names) {
+      if (name.startsWith('epoch.')) continue
+      const least = lessIsBetter.test(name)
+      const curve = epochs.curve(name, epochs.epochs, { points: epochs.length + 1 })!
+      let found = best[name]
+      for (const [i, value] of curve.y.entries())
+        if (value !== null && (!found || (least ? value < found.value : value > found.value)))
+          found = { value, epoch: curve.x[i]!, least }
+      if (found) best[name] = found
+    }
   return best
 }
 

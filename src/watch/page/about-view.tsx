@@ -36,7 +36,6 @@ export function StepView({ detail }: { readonly detail: RunDetail }) {
         </thead>
         <tbody>
           {kernels.map((kernel, i) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: kernels may have the same name
             <tr key={i}>
               <th scope="row">{kernel.name}</th>
               <td>
@@ -77,7 +76,6 @@ export function AboutView({ detail }: { readonly detail: RunDetail }) {
         ) : (
           <ul class="warnings">
             {warnings.toReversed().map((warning, i) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: the same may be said twice
               <li key={i}>
                 <b>{warning.what}</b> <span>{warning.message}</span>
                 <small>
@@ -163,8 +161,8 @@ function Epochs({ scores }: { readonly scores: RunDetail['scores'] }) {
         </thead>
         <tbody>
           {scores.toReversed().map((row) => (
-            <tr key={row.epoch}>
-              <th scope="row">{row.epoch}</th>
+            <tr key={`${row.member} ${row.epoch}`}>
+              <th scope="row">{row.member === undefined ? row.epoch : `${row.epoch} of network ${row.member}`}</th>
               <td>{number(row.step)}</td>
               {names.map((name) => (
                 <td key={name}>{number(row.scores[name])}</td>

@@ -97,7 +97,12 @@ export function CompareView() {
     () => matching(everything, filter).filter((run) => !only || shown.includes(run.name)),
     [everything, filter, only, shown],
   )
-  const columns = useMemo(() => [...scoreColumns(runs), ...facts, ...settingColumns(runs, all)], [runs, all])
+  const columns = useMemo(() => {
+    const scores = scoreColumns(runs)
+    const first = scores.filter(({ key }) => key.startsWith('best validation.'))
+    const rest = scores.filter((one) => !first.includes(one))
+    return [...first, ...settingColumns(runs, all), ...facts, ...rest]
+  }, [runs, all])
   const name: Column = { key: 'name', name: 'Run', kind: 'fact', value: (run) => run.name, text: (run) => run.name }
   const by = [name, ...columns].find((column) => column.key === sort.key) ?? facts[0]!
   const rows = [...runs].sort((a, b) => compare(by.value(a), by.value(b), sort.down))

@@ -6,7 +6,7 @@ import type { Axis, Curve } from '../api.js'
 import { number, title } from './format.js'
 import { type CurvesByRun, useCurves } from './load.js'
 import { colourOf } from './palette.js'
-import { type Line, Plot } from './plot.js'
+import { type Line, Plot, type PlotProps } from './plot.js'
 import { set, useStore, type Zoom } from './store.js'
 
 /** Scores by their name without the data they are of: train.loss and validation.loss are drawn in one chart. */
@@ -20,7 +20,8 @@ const order = (name: string) =>
 function linesOf(curve: Curve, several: boolean, dark: boolean, focus: string | undefined): Line[] {
   const part = /^(train|validation)\./.exec(curve.name)?.[1]
   const what = part ?? (curve.name === 'loss' ? 'steps' : '')
-  const label = [several ? curve.run : '', what].filter(Boolean).join(' ') || title(curve.name)
+  const member = curve.member === undefined ? '' : `network ${curve.member}`
+  const label = [several ? curve.run : '', member, what].filter(Boolean).join(' ') || title(curve.name)
   const common = {
     label,
     colour: colourOf(curve.run, dark),
@@ -42,7 +43,7 @@ interface ChartData {
   readonly name: string
   readonly lines: readonly Line[]
   readonly note: string | undefined
-  readonly head: string | undefined
+  readonly head: PlotProps['head']
 }
 
 export function chartsOf(
@@ -71,7 +72,10 @@ export function chartsOf(
         note: first
           ? `${first.run}: ${first.notFinite} ${first.notFinite === 1 ? 'value is' : 'values are'} not finite, first at step ${first.firstNotFinite}${bad.length > 1 ? `; so it is in ${bad.length - 1} more` : ''}`
           : undefined,
-        head: last === undefined ? undefined : number(last),
+        head:
+          main && last !== undefined
+            ? { text: number(last), of: `last of ${main.run}, ${main.name}`, colour: colourOf(main.run, dark) }
+            : undefined,
       }
     })
 }

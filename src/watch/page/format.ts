@@ -8,17 +8,20 @@ export function number(value: number | null | undefined): string {
   if (value === 0) return '0'
   const size = Math.abs(value)
   if (Number.isInteger(value) && size < 1e9) return value.toLocaleString('en')
-  if (size < 1e-3 || size >= 1e6) return value.toExponential(2).replace('e+', 'e')
+  if (size < 1e-3 || size >= 1e6) return exponent(value, 2)
   if (size >= 1000) return value.toLocaleString('en', { maximumFractionDigits: 0 })
   return String(Number(value.toPrecision(4)))
 }
+
+/** 1.00e+5 → 1e5. */
+const exponent = (value: number, digits: number) => value.toExponential(digits).replace(/\.?0*e\+?/, 'e')
 
 /** Labels of axes: 1,500 → 1.5k. */
 export function tick(value: number): string {
   const size = Math.abs(value)
   if (size >= 1e6) return `${Number((value / 1e6).toPrecision(4))}M`
   if (size >= 1e4) return `${Number((value / 1e3).toPrecision(4))}k`
-  if (size !== 0 && size < 1e-3) return value.toExponential(0).replace('e+', 'e')
+  if (size !== 0 && size < 1e-3) return exponent(value, 1)
   return String(Number(value.toPrecision(6)))
 }
 

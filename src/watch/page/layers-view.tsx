@@ -92,6 +92,7 @@ function Bar({ share }: { readonly share: number }) {
 }
 
 function LayerTables({ layers }: { readonly layers: NonNullable<RunDetail['layers']> }) {
+  const dark = useStore((all) => all.dark)
   const parameters = Object.entries(layers.parameters)
   const activations = Object.entries(layers.activations)
   const largest = Math.max(...parameters.map(([, { gradient }]) => gradient ?? 0), 1e-300)
@@ -112,9 +113,12 @@ function LayerTables({ layers }: { readonly layers: NonNullable<RunDetail['layer
             </tr>
           </thead>
           <tbody>
-            {parameters.map(([path, { gradient, update, parameter }]) => (
+            {parameters.map(([path, { gradient, update, parameter }], i) => (
               <tr key={path}>
-                <th scope="row">{path}</th>
+                <th scope="row">
+                  <i aria-hidden="true" style={{ '--colour': depthColour(i, parameters.length, dark) }} />
+                  {path}
+                </th>
                 <td>{number(gradient)}</td>
                 <td>
                   <Bar share={(gradient ?? 0) / largest} />

@@ -105,7 +105,6 @@ export function useCurves(names: readonly string[], path: string, settings: Sett
   const runs = useStore((all) => all.runs)
   const connection = useStore((all) => all.connection)
   const key = JSON.stringify([names, settings])
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `runs` and `connection` say when to look again
   useEffect(() => loader.current!.want(names, settings), [key, runs, connection])
   useEffect(() => () => loader.current!.stop(), [])
   return loader.current.data
@@ -118,7 +117,6 @@ export function useOfRun<T>(path: string, name: string | undefined, more: Settin
   const connection = useStore((all) => all.connection)
   const key = name === undefined ? '' : query(path, { run: name, ...more })
   const last = useRef(0)
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `version` and `connection` say when to ask again
   useEffect(() => {
     if (!key || connection !== 'live') return
     const control = new AbortController()

@@ -12,7 +12,7 @@ import { CurvesView } from './curves-view.js'
 import { LayersView } from './layers-view.js'
 import { connect } from './live.js'
 import { useOfRun } from './load.js'
-import { colourOf, keepColours } from './palette.js'
+import { colourOf } from './palette.js'
 import { ResultsView } from './results-view.js'
 import { RunsList, State } from './runs-list.js'
 import { keyDown, shortcuts } from './shortcuts.js'
@@ -78,7 +78,6 @@ function Tabs() {
     event.preventDefault()
   }
   return (
-    // biome-ignore lint/a11y/useFocusableInteractive: the tabs in it take the focus
     <div class="tabs" role="tablist" aria-label="Views" onKeyDown={keys}>
       {views.map((one) => (
         <button
@@ -191,8 +190,6 @@ function App() {
   const view = useStore((all) => all.view)
   const known = useStore((all) => all.known)
   const empty = useStore((all) => all.runs.length === 0)
-  const shown = useStore((all) => all.shown)
-  keepColours(shown)
   useEffect(() => {
     document.addEventListener('keydown', keyDown)
     connect()

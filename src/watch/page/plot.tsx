@@ -30,7 +30,8 @@ export interface PlotProps {
   readonly onZoom?: (zoom: Zoom | undefined) => void
   /** A remark under the title, such as values that are no numbers. */
   readonly note?: string | undefined
-  readonly head?: string | undefined
+  /** A value beside the title, and whose it is. */
+  readonly head?: { readonly text: string; readonly of: string; readonly colour: string } | undefined
   /** Charts of the same key share the place that is pointed at. */
   readonly sync?: string
 }
@@ -149,7 +150,6 @@ export function Plot(props: PlotProps) {
     lines.map((l) => [l.label, l.colour, l.dash, l.faint, l.bold, l.x.length === 1]),
   ])
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `look` is all that a plot cannot change
   useEffect(() => {
     if (asTable || !place.current) return
     const box = place.current
@@ -208,7 +208,9 @@ export function Plot(props: PlotProps) {
     <figure class="card plot" data-plot={title}>
       <figcaption>
         <h3>{title}</h3>
-        <span class="head">{props.head}</span>
+        <span class="head" title={props.head?.of} style={{ '--colour': props.head?.colour }}>
+          {props.head?.text}
+        </span>
         <button type="button" class="small" aria-pressed={asTable} onClick={() => setTable(!asTable)}>
           table<span class="hidden"> of {title}</span>
         </button>

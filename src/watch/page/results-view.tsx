@@ -82,9 +82,13 @@ function Matrix({ event: { labels, counts } }: { readonly event: ConfusionEvent 
   const columns = labels.map((_, j) => counts.reduce((sum, row) => sum + (row[j] ?? 0), 0))
   const all = rows.reduce((sum, count) => sum + count, 0)
   const right = counts.reduce((sum, row, i) => sum + (row[i] ?? 0), 0)
-  // Shares of a row; a mistake of 5 % is to be seen, so the shade goes with the root.
-  const shade = (count: number, of: number) =>
-    of > 0 && count > 0 ? Math.max(1, Math.round(shades * Math.sqrt(count / of))) : 0
+  // What is right is shaded by its share of the row, mistakes by their share of the commonest one.
+  const most = Math.max(...counts.map((row, i) => Math.max(0, ...row.filter((_, j) => i !== j)) / (rows[i]! || 1)))
+  const shade = (i: number, j: number) => {
+    const share = counts[i]![j]! / (rows[i]! || 1)
+    if (share === 0) return 0
+    return Math.max(1, Math.round(i === j ? shades * share : (shades * share) / most))
+  }
   return (
     <>
       <p class="note">
@@ -114,7 +118,7 @@ function Matrix({ event: { labels, counts } }: { readonly event: ConfusionEvent 
                 {row.map((count, j) => (
                   <td
                     key={labels[j]}
-                    class={`${i === j ? 'right' : 'wrong'} s${shade(count, rows[i]!)}`}
+                    class={`${i === j ? 'right' : 'wrong'} s${shade(i, j)}`}
                     title={`${labels[i]} predicted as ${labels[j]}: ${count} of ${rows[i]}`}
                   >
                     {count}

@@ -36,7 +36,7 @@ export function RunsList() {
 
   const keys = (event: KeyboardEvent) => {
     const rows = [...(list.current?.querySelectorAll<HTMLButtonElement>('button.run') ?? [])]
-    const now = rows.findIndex((row) => row === document.activeElement)
+    const now = rows.indexOf(document.activeElement as HTMLButtonElement)
     const to = { ArrowDown: now + 1, ArrowUp: now - 1, Home: 0, End: rows.length - 1 }[event.key]
     if (to !== undefined && now >= 0) {
       rows[Math.max(0, Math.min(rows.length - 1, to))]?.focus()
@@ -64,7 +64,6 @@ export function RunsList() {
           none
         </button>
       </div>
-      {/* biome-ignore lint/a11y/noNoninteractiveElementInteractions: arrow keys go from one of its buttons to the next */}
       <ul ref={list} onKeyDown={keys}>
         {found.map((run) => (
           <RunRow

@@ -6,6 +6,7 @@
  */
 import { useEffect, useState } from 'preact/hooks'
 import type { Axis, RunSummary } from '../api.js'
+import { keepColours } from './palette.js'
 
 export const views = ['curves', 'compare', 'results', 'layers', 'step', 'about'] as const
 export type View = (typeof views)[number]
@@ -115,6 +116,7 @@ export const get = (): State => state
 /** Changes some of the state; views are told once, before the next picture. */
 export function set(change: Partial<State>): void {
   state = { ...state, ...change }
+  if (change.shown) keepColours(change.shown)
   if (change.theme !== undefined) {
     state = { ...state, dark: isDark(state.theme) }
     try {
