@@ -10,4 +10,4 @@ import { profile } from './profile.js'
 import { train } from './train.js'
 import { watch } from './watch.js'
 
-export const verbs: readonly Verb[, watch] = [train, evaluate, predict, inspect, exportVerb, profile, watch]
+export const verbs: readonly Verb[] = [train, evaluate, predict, inspect, exportVerb, profile, watch]
