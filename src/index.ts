@@ -20,6 +20,7 @@ export {
   subset,
 } from './data/column.js'
 export { type CsvOptions, parseCsv } from './data/csv.js'
+export { type KFold, type KFoldOptions, kFold } from './data/folds.js'
 export { decodeImage, type ImageFit, type ImageForm } from './data/image-decode.js'
 export { type ImageFolder, type ImageFolderOptions, imageFolder } from './data/image-folder.js'
 export type { ImageChunk, ImageSource, SkippedImage } from './data/image-source.js'
@@ -47,12 +48,15 @@ export type { DataSource, SamplesLike } from './data/source.js'
 export type { Keys, Split, SplitBy, SplitFractions } from './data/split.js'
 export { type Row, type Table, tableFromRows } from './data/table.js'
 export { type ReadTableOptions, readTable, type StreamTableOptions, streamTable } from './data/table-file.js'
+/** Text as numbers: tokenizers, extracts for language models, bags of words. */
+export * as text from './data/text/index.js'
 export type { TextEncoding, TextFileOptions } from './data/text-blocks.js'
 export type { LayerObservation, Observation } from './diagnosis/observe.js'
 export type { Explanation, KernelExplanation, PeakExplanation } from './explain.js'
 export * from './io/chart.js'
 export type { Score } from './io/checkpoint-folder.js'
 export type { AnyEvent, OtherEvent } from './io/event-lines.js'
+export { jsonLines, type LinesOptions, textFile, textLines } from './io/lines.js'
 export { type LoadOptions, load, type Saved, type SaveOptions, save } from './io/model.js'
 export { exportOnnx, type OnnxExportOptions, type OnnxInput } from './io/onnx/export.js'
 export { importOnnx, type OnnxImportOptions, type OnnxModule, type OnnxValue } from './io/onnx/import.js'
@@ -136,6 +140,13 @@ export type {
   WithState,
 } from './train/checkpoint-parts.js'
 export {
+  type CrossValidatedFold,
+  type CrossValidateOptions,
+  type CrossValidation,
+  crossValidate,
+  type ScoreNumbers,
+} from './train/cross-validate.js'
+export {
   defineTraining,
   type ParameterValue,
   type Training,
@@ -172,6 +183,7 @@ export {
 } from './train/find-learning-rate.js'
 export { type FitOptions, fit } from './train/fit.js'
 export type { FitCheckpointOptions } from './train/fit-checkpoint-options.js'
+export { type GenerateOptions, generate } from './train/generate.js'
 export { type ActivationName, type MlpConfig, type MlpOptions, mlp } from './train/mlp.js'
 export type { ClassPrediction, Model, ModelDescription, ModelInput, Prediction } from './train/model.js'
 export { type ModelContent, modelFrom, openModel, saveModel } from './train/model-folder.js'
@@ -200,6 +212,15 @@ export {
   trainTable,
 } from './train/table-model.js'
 export type { TableLossName, TableSettings } from './train/table-settings.js'
+export {
+  LanguageModel,
+  type LanguageModelContent,
+  openTextModel,
+  saveTextModel,
+  TextClassifier,
+  type TextClassifierContent,
+} from './train/text-model.js'
+export { type LanguageModelConfig, type LanguageModelOptions, languageModel } from './train/text-network.js'
 export type { Best, Epoch, History, Loss, Metrics, Net, Scores } from './train/types.js'
 
 installEvaluator()

@@ -125,6 +125,8 @@ function parseDescription(json: unknown, source: string): ModelDescription {
       `Train the model again, or use the Gradus that wrote it (${JSON.stringify(o['gradus'])}).`,
     )
   const { task, preprocessing, scale, offset, classes, training } = o
+  if (task === 'language model' || task === 'text classification')
+    return fail(`this is a model for ${task}`, 'Open it with openTextModel.')
   if (task !== 'classification' && task !== 'regression')
     return fail(`task is ${JSON.stringify(task)}, not 'classification' or 'regression'`)
   for (const [name, value] of Object.entries({ scale, offset }))
