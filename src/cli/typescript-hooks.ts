@@ -29,8 +29,8 @@ interface StripError {
   readonly startColumn: number
 }
 
-/** One library in a process: two would not know one another's tensors. */
-const library = new URL('../index.js', import.meta.url).href
+/** One library in a process: two would not know one another's tensors. The command line runs from the bundle (main.ts). */
+const library = new URL('../bundle/index.js', import.meta.url).href
 const isTypescript = (url: string | undefined): boolean => /\.m?ts$/.test(new URL(url ?? 'file:///').pathname)
 
 /** Whether this Node takes types away by itself. */
