@@ -51,7 +51,7 @@ export { type ReadTableOptions, readTable, type StreamTableOptions, streamTable 
 /** Text as numbers: tokenizers, extracts for language models, bags of words. */
 export * as text from './data/text/index.js'
 export type { TextEncoding, TextFileOptions } from './data/text-blocks.js'
-export type { LayerObservation, Observation } from './diagnosis/observe.js'
+export type { ActivationStatistics, LayerObservation, Observation, ParameterNorms } from './diagnosis/observe.js'
 export type { Explanation, KernelExplanation, PeakExplanation } from './explain.js'
 export * from './io/chart.js'
 export type { Score } from './io/checkpoint-folder.js'
@@ -155,7 +155,6 @@ export {
 export { EarlyStopping, type EarlyStoppingOptions, earlyStopping, type ScoreTree } from './train/early-stopping.js'
 export { type EvaluateOptions, evaluate } from './train/evaluate.js'
 export type {
-  ActivationStatistics,
   ConfusionEvent,
   EndEvent,
   EpochEvent,
@@ -163,7 +162,6 @@ export type {
   Histogram,
   HistogramEvent,
   LayersEvent,
-  ParameterNorms,
   ProfileEvent,
   RunEnvironment,
   RunEvent,
@@ -184,6 +182,7 @@ export {
 export { type FitOptions, fit } from './train/fit.js'
 export type { FitCheckpointOptions } from './train/fit-checkpoint-options.js'
 export { type GenerateOptions, generate } from './train/generate.js'
+export { logMistakes, type MistakeOptions } from './train/mistakes.js'
 export { type ActivationName, type MlpConfig, type MlpOptions, mlp } from './train/mlp.js'
 export type { ClassPrediction, Model, ModelDescription, ModelInput, Prediction } from './train/model.js'
 export { type ModelContent, modelFrom, openModel, saveModel } from './train/model-folder.js'
@@ -192,6 +191,7 @@ export { predict } from './train/predict.js'
 export { type Progress, progressLine, type TextStream } from './train/progress.js'
 export { readEvents, readRun } from './train/read-run.js'
 export type { Run } from './train/run.js'
+export { MemberLog, type NewEvent, RunLog, type RunLogOptions, runLog } from './train/run-log.js'
 export {
   assessTable,
   type ClassScores,

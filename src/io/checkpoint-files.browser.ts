@@ -120,6 +120,7 @@ export const filesAt = (path: string): CheckpointFiles => ({
     ),
   remove: (name) => change((files) => files.delete([path, name])),
   isLeftover: () => false,
+  close: () => {},
 })
 
 /** Takes a folder of checkpoints away; one that is not there already was. */

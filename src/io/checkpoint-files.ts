@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { FileError } from '../base/errors.js'
 import { isLeftover, makeFolders, removeFile, writeError, writeFileAtomic } from './atomic.js'
 import { readBytes } from './files.js'
+import { lockFolder } from './lock.js'
 
 /** The files of one folder of checkpoints. */
 export interface CheckpointFiles {
@@ -23,9 +24,11 @@ export interface CheckpointFiles {
   remove(name: string): Promise<void>
   /** Whether a name is that of a file that was never finished, and that nobody is writing. */
   isLeftover(name: string): boolean
+  /** Lets others write. */
+  close(): void
 }
 
-/** Makes the folder if need be. Throws FileError where it cannot be written to. */
+/** Makes the folder if need be. Throws FileError where it cannot be written to, or another process writes to it. */
 export async function openFiles(path: string): Promise<CheckpointFiles> {
   try {
     await makeFolders(path)
@@ -33,7 +36,8 @@ export async function openFiles(path: string): Promise<CheckpointFiles> {
   } catch (cause) {
     throw writeError(path, cause as NodeJS.ErrnoException)
   }
-  return filesAt(path)
+  const lock = await lockFolder(path)
+  return { ...filesAt(path), close: () => lock.release() }
 }
 
 /** To read only; `list` throws FileError where there is no such folder. */
@@ -47,6 +51,7 @@ export const filesAt = (path: string): CheckpointFiles => ({
   write: (name, content) => writeFileAtomic(join(path, name), content),
   remove: (name) => removeFile(join(path, name)),
   isLeftover,
+  close: () => {},
 })
 
 /** Takes a folder of checkpoints away; one that is not there already was. */

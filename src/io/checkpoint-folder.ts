@@ -58,9 +58,20 @@ export class CheckpointFolder {
     this.#last = last
   }
 
-  /** Makes the folder if need be, or finds what is in it. Throws FileError where it cannot be written to. */
+  /** Makes the folder if need be, or finds what is in it. Throws FileError where it cannot be written to, or another process writes to it. */
   static async open(path: string, keep: KeepOptions): Promise<CheckpointFolder> {
-    return CheckpointFolder.#found(await openFiles(path), keep)
+    const files = await openFiles(path)
+    try {
+      return await CheckpointFolder.#found(files, keep)
+    } catch (error) {
+      files.close()
+      throw error
+    }
+  }
+
+  /** Lets other processes write to it. */
+  close(): void {
+    this.#files.close()
   }
 
   /** To read only. Throws FileError where there is no such folder. */
@@ -128,12 +139,16 @@ export class CheckpointFolder {
     return { values: values.content, tensors: decodeTensors(record, await bytesOf(this.#files, tensorFile)) }
   }
 
-  /** Adds one, and then takes away what need not be kept. Throws FileError; what was there before still is. */
-  async write(content: CheckpointContent, score?: Score): Promise<string> {
+  /**
+   * Adds one, and then takes away what need not be kept. The content is what it is at the call; `before` is awaited before the first file is
+   * written. Throws FileError; what was there before still is.
+   */
+  async write(content: CheckpointContent, score?: Score, before?: () => Promise<unknown>): Promise<string> {
     const number = ++this.#last
     const name = checkpointName(number)
     const bytes = encodeCheckpoint(name, { values: { score, content: content.values }, tensors: content.tensors })
     const tensorFile = `${name}.safetensors`
+    await before?.()
     await this.#files.write(tensorFile, bytes.tensors)
     try {
       await this.#files.write(`${name}.json`, bytes.record)

@@ -48,7 +48,7 @@ export function parseEvent(line: string): AnyEvent | undefined {
   } catch {
     return undefined
   }
-  if (typeof event !== 'object' || event === null || !isWhole(event)) return undefined
+  if (typeof event !== 'object' || event === null || missingField(event)) return undefined
   if (!line.includes('NaN"') && !line.includes('Infinity"')) return event
   if (numeric.has(event.kind)) return revived(event, true) as AnyEvent
   if (event.kind !== 'wrong') return event
@@ -61,28 +61,36 @@ export function parseEvent(line: string): AnyEvent | undefined {
 
 const isObject = (value: unknown) => typeof value === 'object' && value !== null
 
-/** Whether an event of a known kind has what its readers count on. */
-function isWhole(event: AnyEvent): boolean {
+/** What an event of a known kind lacks of what its readers count on, in words. */
+export function missingField(event: object): string | undefined {
   const fields = event as { readonly [field: string]: unknown }
-  const has = (...names: readonly string[]) => names.every((name) => typeof fields[name] === 'number')
-  if (typeof event.kind !== 'string' || !has('time')) return false
-  switch (event.kind) {
+  const number = (...names: readonly string[]) => {
+    const name = names.find((one) => typeof fields[one] !== 'number')
+    return name === undefined ? undefined : `the number ${name}`
+  }
+  const object = (name: string) => (isObject(fields[name]) ? undefined : `the object ${name}`)
+  const objects = (name: string) =>
+    Array.isArray(fields[name]) && (fields[name] as unknown[]).every(isObject) ? undefined : `the list ${name}`
+  if (typeof fields['kind'] !== 'string') return 'a kind'
+  const time = number('time')
+  if (time) return time
+  switch (fields['kind']) {
     case 'start':
     case 'step':
-      return has('step', 'epoch')
+      return number('step', 'epoch')
     case 'epoch':
-      return has('step', 'epoch') && isObject(fields['train'])
+      return number('step', 'epoch') ?? object('train')
     case 'layers':
     case 'histogram':
-      return has('step', 'epoch') && isObject(fields['layers'])
+      return number('step', 'epoch') ?? object('layers')
     case 'confusion':
-      return has('epoch') && Array.isArray(fields['labels']) && Array.isArray(fields['counts'])
+      return number('epoch') ?? (Array.isArray(fields['labels']) ? objects('counts') : 'the list labels')
     case 'wrong':
-      return has('epoch') && Array.isArray(fields['examples']) && (fields['examples'] as unknown[]).every(isObject)
+      return number('epoch') ?? objects('examples')
     case 'profile':
-      return Array.isArray(fields['kernels']) && (fields['kernels'] as unknown[]).every(isObject)
+      return objects('kernels')
     default:
-      return true
+      return undefined
   }
 }
 

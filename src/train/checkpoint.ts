@@ -14,6 +14,7 @@ import { note } from '../runtime/note.js'
 import { numericsMode } from '../settings.js'
 import { checkFolder, checkKeep, checkParts } from './checkpoint-check.js'
 import { type CheckpointParts, loadedParts, type SavedParts, savedParts } from './checkpoint-parts.js'
+import type { RunLog } from './run-log.js'
 
 /** Which checkpoints stay in a folder. */
 export interface CheckpointsOptions {
@@ -21,6 +22,8 @@ export interface CheckpointsOptions {
   readonly keep?: number
   /** Whether the one with the best score stays as well; true by default. */
   readonly keepBest?: boolean
+  /** Its events are put on the disk before each checkpoint, so that a run that goes on from one has all events before it. */
+  readonly log?: RunLog
 }
 
 /** What stands in a record beside checksums. */
@@ -34,7 +37,7 @@ interface Held {
 /**
  * Opens a folder of checkpoints, which is made if need be, for parts by name: networks, optimizers (after `init`), averages,
  * `random.RandomGenerator`s, early stopping, reduce-on-plateau, Variables, Maps of them, and objects with `saveState` and
- * `loadState`. Throws FileError where the folder cannot be written to. One process at a time should write to a folder.
+ * `loadState`. Throws FileError where the folder cannot be written to, or another process writes to it.
  */
 export async function checkpoints(
   folder: string,
@@ -42,28 +45,34 @@ export async function checkpoints(
   options: CheckpointsOptions = {},
 ): Promise<Checkpoints> {
   checkFolder('checkpoints', folder)
-  checkNames('checkpoints', options, ['keep', 'keepBest'])
+  checkNames('checkpoints', options, ['keep', 'keepBest', 'log'])
   if (!isPlainOptions(parts))
     throw new ArgumentError('checkpoints', `the parts are ${describeValue(parts)}, not an object`, {
       hint: 'Write checkpoints(folder, { net, optimizer }).',
     })
   checkParts('checkpoints', parts)
-  const { keep = 3, keepBest = true } = options
+  const { keep = 3, keepBest = true, log } = options
   checkKeep('checkpoints', keep)
   if (typeof keepBest !== 'boolean')
     throw new ValueError('checkpoints', `keepBest is ${describeValue(keepBest)}, not true or false`)
+  if (log !== undefined && typeof log?.tryFlush !== 'function')
+    throw new ArgumentError('checkpoints', `the log is ${describeValue(log)}`, {
+      hint: 'Give what await runLog(folder) gives.',
+    })
   const { CheckpointFolder } = await import('../io/checkpoint-folder.js')
-  return new Checkpoints(await CheckpointFolder.open(folder, { keep, keepBest }), parts)
+  return new Checkpoints(await CheckpointFolder.open(folder, { keep, keepBest }), parts, log)
 }
 
 /** The checkpoints of a loop of one's own; made by `checkpoints`. */
 export class Checkpoints {
   readonly #folder: CheckpointFolder
   readonly #parts: CheckpointParts
+  readonly #log: RunLog | undefined
 
-  constructor(folder: CheckpointFolder, parts: CheckpointParts) {
+  constructor(folder: CheckpointFolder, parts: CheckpointParts, log?: RunLog) {
     this.#folder = folder
     this.#parts = parts
+    this.#log = log
   }
 
   /** How many there are in the folder. */
@@ -82,7 +91,12 @@ export class Checkpoints {
     if (score !== undefined) checkScore(score)
     const { tensors, values } = savedParts(this.#parts)
     const held: Held = { state, parts: values, numerics: numericsMode() }
-    await this.#folder.write({ tensors, values: held }, score)
+    await this.#folder.write({ tensors, values: held }, score, async () => this.#log?.tryFlush({ sync: true }))
+  }
+
+  /** Lets other processes write to the folder, once nothing is to be saved any more; the end of the process does so too. */
+  close(): void {
+    this.#folder.close()
   }
 
   /**

@@ -13,6 +13,7 @@ import { type Checkpoints, checkpoints } from './checkpoint.js'
 import type { Checkpointable, CheckpointParts, PartState } from './checkpoint-parts.js'
 import { modeOf, scoreAt } from './early-stopping.js'
 import { type Every, everyOf, type FitCheckpointOptions } from './fit-checkpoint-options.js'
+import type { RunLog } from './run-log.js'
 import type { Epoch } from './types.js'
 
 /** What a run must have in common with the one that it continues. */
@@ -106,6 +107,9 @@ export class FitCheckpoints {
   readonly #scoreOf: ((epoch: Epoch) => Score) | undefined
   #written = performance.now()
   #changed = false
+  /** The checkpoint that is being written while training goes on. */
+  #writing: Promise<void> | undefined
+  #failure: { readonly error: unknown } | undefined
 
   private constructor(files: Checkpoints, run: RunPart, every: Every, scoreOf?: (epoch: Epoch) => Score) {
     this.#files = files
@@ -122,14 +126,17 @@ export class FitCheckpoints {
     facts: RunFacts,
     metric: string,
     better: (path: string) => 'lower' | 'higher' | undefined,
+    log?: RunLog,
   ): Promise<FitCheckpoints> {
     const { folder, keep, keepBest = true, also, ...rest } = typeof options === 'string' ? { folder: options } : options
     const run = new RunPart(factsOf(facts))
-    const files = await checkpoints(folder, { ...parts, ...also, run }, { keep, keepBest: keepBest !== false })
-    if (files.size > 0 && !resume)
+    const files = await checkpoints(folder, { ...parts, ...also, run }, { keep, keepBest: keepBest !== false, log })
+    if (files.size > 0 && !resume) {
+      files.close()
       throw new ValueError('fit', `there are checkpoints in ${folder} already`, {
         hint: 'Go on from them by resume: true, or name another folder.',
       })
+    }
     const every = everyOf({ folder, ...rest })
     if (keepBest === false) return new FitCheckpoints(files, run, every)
     const path = isPlainOptions(keepBest) ? keepBest.metric : keepBest === true ? metric : keepBest
@@ -166,12 +173,14 @@ export class FitCheckpoints {
 
   /** In the middle of an epoch, after so many steps of the run: writes if it is time. */
   async afterSteps(steps: number): Promise<void> {
+    this.#check()
     const { unit, count } = this.#every
     const due = unit === 'steps' ? steps % count === 0 : unit === 'seconds' && this.#isLate
     if (due) await this.save()
   }
 
   async afterEpoch(): Promise<void> {
+    this.#check()
     const { unit, count } = this.#every
     const due = unit === 'epochs' ? this.#run.position.epochs.length % count === 0 : unit === 'seconds' && this.#isLate
     if (due || this.#isBest) await this.save()
@@ -187,15 +196,43 @@ export class FitCheckpoints {
     )
   }
 
-  /** Writes, unless nothing has changed since. */
+  /**
+   * Begins to write what the run is now, unless nothing has changed since; training may go on meanwhile. One at a time: waits for the one
+   * before, and throws what that has thrown.
+   */
   async save(): Promise<void> {
+    await this.settled()
     if (!this.#changed) return
     const { epochs, under } = this.#run.position
     const last = epochs[epochs.length - 1]
     // In the middle of an epoch nothing was validated.
-    await this.#files.save(undefined, { score: under || !last ? undefined : this.#scoreOf?.(last) })
+    this.#writing = this.#files.save(undefined, { score: under || !last ? undefined : this.#scoreOf?.(last) }).then(
+      () => {},
+      (error: unknown) => {
+        this.#failure = { error }
+      },
+    )
     this.#changed = false
     this.#written = performance.now()
+  }
+
+  /** What was begun is on the disk. Throws where it could not be written. */
+  async settled(): Promise<void> {
+    await this.#writing
+    this.#check()
+  }
+
+  /** Lets other processes write to the folder. */
+  async close(): Promise<void> {
+    await this.#writing
+    this.#files.close()
+  }
+
+  #check(): void {
+    if (!this.#failure) return
+    const { error } = this.#failure
+    this.#failure = undefined
+    throw error
   }
 
   get #isLate(): boolean {

@@ -12,6 +12,7 @@ import type { EarlyStopping, EarlyStoppingOptions } from './early-stopping.js'
 import { checkCheckpointOptions, type FitCheckpointOptions } from './fit-checkpoint-options.js'
 import type { ReduceOnPlateau, ReduceOnPlateauOptions } from './plateau.js'
 import type { Progress } from './progress.js'
+import type { MemberLog, RunLog } from './run-log.js'
 import type { Loss, Metrics } from './types.js'
 
 /** What `fit` learns from, how, and for how long. */
@@ -68,6 +69,11 @@ export interface FitOptions<
    * history has all epochs; a loop over the run sees the new ones.
    */
   readonly resume?: boolean
+  /**
+   * Writes run.json and events.jsonl into this folder: what was configured, where it ran, the loss of some steps, the scores of each epoch. A
+   * folder that has a run is refused, unless `resume` is true. Or a log of `runLog`, which stays open.
+   */
+  readonly log?: string | RunLog | MemberLog
   /** A compiled step of one's own, called with each batch instead of one made of loss and optimizer. Returns its error. */
   readonly step?: (input: Tensor, target: Tensor) => Tensor
 }
@@ -91,6 +97,7 @@ export const fitOptionNames: readonly (keyof FitOptions)[] = [
   'progress',
   'checkpoint',
   'resume',
+  'log',
   'step',
 ]
 
@@ -120,7 +127,9 @@ export function checkOptions(options: FitOptions): void {
     fail(`progress is ${describeValue(progress)}`, 'It is true, false, or an object such as progressLine() gives.')
   if (shuffle !== undefined && typeof shuffle !== 'boolean')
     fail(`shuffle is ${describeValue(shuffle)}`, 'It is true or false.')
-  const { accumulateGradients, average, reduceOnPlateau } = options
+  const { accumulateGradients, average, reduceOnPlateau, log } = options
+  if (log !== undefined && (typeof log === 'string' ? log === '' : typeof log?.event !== 'function'))
+    fail(`log is ${describeValue(log)}`, "Give a folder, such as 'runs/a', or a log: await runLog('runs/a').")
   if (accumulateGradients !== undefined && (!Number.isInteger(accumulateGradients) || accumulateGradients < 1))
     fail(
       `accumulateGradients must be a whole number above 0, not ${accumulateGradients}`,

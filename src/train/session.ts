@@ -9,7 +9,7 @@ import { LazyDataset } from '../data/lazy-dataset.js'
 import { isPromise } from '../data/lazy-node.js'
 import { datasetOf, valueType } from '../data/source.js'
 import { splitIndices } from '../data/split.js'
-import { memoryText } from '../explain.js'
+import { type Explanation, memoryText } from '../explain.js'
 import { crossEntropy } from '../loss/cross-entropy.js'
 import type { Metric } from '../metrics/metric.js'
 import { initialize } from '../nn/module.js'
@@ -22,6 +22,7 @@ import type { CheckpointParts } from './checkpoint-parts.js'
 import { bestOf, EarlyStopping } from './early-stopping.js'
 import { Evaluator, type Judged, judgedOf } from './evaluate.js'
 import type { FitCheckpoints, Underway } from './fit-checkpoint.js'
+import type { FitLog } from './fit-log.js'
 import type { FitOptions } from './options.js'
 import { ReduceOnPlateau } from './plateau.js'
 import { type BatchResult, metricsOf, outputShape, ownStep, ScoreTotal, trainingProgram } from './program.js'
@@ -42,6 +43,8 @@ interface Prepared {
   /** What a step needs, in words. */
   readonly memory: string | undefined
   readonly steps: Steps
+  /** Times the kernels of a step; none for a step of one's own. */
+  readonly explain: (() => Explanation) | undefined
   /** How many to make in one call; always one of the user's own. */
   readonly calls: CallSize | undefined
   readonly stopping: EarlyStopping | undefined
@@ -67,6 +70,10 @@ export class Session {
   #stopped: History['stopped'] = 'running'
   #restored = false
   #checkpoints: FitCheckpoints | undefined
+  #log: FitLog | undefined
+  #error: unknown
+  /** Made in the whole run. */
+  #steps = 0
   /** The epochs that were done before this run went on from a checkpoint, the time they took, and the start of the next. */
   #earlier: readonly Epoch[] = []
   #earlierSeconds = 0
@@ -110,7 +117,7 @@ export class Session {
     try {
       prepared = await this.#prepare()
       const evaluator = prepared.validation && new Evaluator(this.#net, this.#options.loss, this.#metrics)
-      if (this.#options.checkpoint !== undefined) await this.#openCheckpoints(prepared)
+      await this.#open(prepared)
       const count = () => this.#earlier.length + done.length
       const { memory } = prepared
       this.#batches = prepared.feed.batches
@@ -132,6 +139,7 @@ export class Session {
         if (prepared.optimizer) this.#plateau?.update(epoch as object as Record<string, unknown>, prepared.optimizer)
         const stop = prepared.stopping?.update(epoch as object as Record<string, unknown>, this.#net)
         this.#moved(done)
+        this.#log?.epoch(epoch, this.#before)
         this.#progress?.epoch?.(epoch)
         if (stop) this.#stopped = 'earlyStopping'
         yield epoch
@@ -141,6 +149,7 @@ export class Session {
       this.#stopped = 'finished'
     } catch (error) {
       this.#stopped = 'failed'
+      this.#error = error
       throw error
     } finally {
       if (this.#stopped === 'running') this.#stopped = this.#options.signal?.aborted ? 'aborted' : 'left'
@@ -151,17 +160,27 @@ export class Session {
   /** Puts things in order, however the run has ended. */
   async #end(prepared: Prepared | undefined, done: readonly Epoch[]): Promise<void> {
     try {
-      if (this.#stopped !== 'failed') await this.#checkpoints?.save()
+      if (this.#stopped !== 'failed') {
+        await this.#checkpoints?.save()
+        await this.#checkpoints?.settled()
+      }
     } catch (error) {
       this.#stopped = 'failed'
+      this.#error = error
       throw error
     } finally {
+      await this.#checkpoints?.close()
       this.#showAverage(prepared)
       if (prepared && prepared.group > 1) prepared.optimizer!.accumulate = prepared.group
       if (this.#stopping?.restoreBest && this.#stopping.best) this.#restored = this.#stopping.restore()
-      prepared?.feed.release()
       this.#seconds = this.#time
-      this.#progress?.end?.(this.history(done))
+      try {
+        const explain = prepared?.explain
+        await this.#log?.end(this.#net, this.history(done), this.#steps, explain, this.#error)
+      } finally {
+        prepared?.feed.release()
+        this.#progress?.end?.(this.history(done))
+      }
     }
   }
 
@@ -170,7 +189,29 @@ export class Session {
     return this.#earlierSeconds + (performance.now() - this.#start) / 1000
   }
 
-  async #openCheckpoints(prepared: Prepared): Promise<void> {
+  /** The log and the checkpoints, and where to go on. */
+  async #open(prepared: Prepared): Promise<void> {
+    const log = this.#options.log === undefined ? undefined : await this.#openLog(prepared)
+    try {
+      if (this.#options.checkpoint !== undefined) await this.#openCheckpoints(prepared, log)
+    } catch (error) {
+      await log?.abandon()
+      throw error
+    }
+    this.#steps = this.#before + (this.#underway?.batch ?? 0)
+    this.#log = log
+    log?.start(this.#earlier.length, this.#steps)
+  }
+
+  async #openLog({ feed, validation }: Prepared): Promise<FitLog> {
+    const { FitLog } = await import('./fit-log.js')
+    const given = this.#options.validation
+    // A stream is not read once more for its mistakes.
+    const seen = given instanceof LazyDataset && !given.columns ? undefined : validation?.kind
+    return FitLog.open(this.#net, this.#options, { feed, validation: seen, seed: this.#seed, epochs: this.#limit })
+  }
+
+  async #openCheckpoints(prepared: Prepared, log: FitLog | undefined): Promise<void> {
     const { checkpoint, resume = false, shuffle = true } = this.#options
     const { feed, validation, optimizer, stopping, average, random, group } = prepared
     const parts = {
@@ -188,11 +229,18 @@ export class Session {
     const scored = validation && (this.#options.loss !== undefined || !this.#options.step)
     const metric = stopping?.metric ?? (scored ? 'validation.loss' : 'train.loss')
     const { FitCheckpoints } = await import('./fit-checkpoint.js')
-    const opened = await FitCheckpoints.open(checkpoint!, resume, given, facts, metric, (path) => {
+    const better = (path: string) => {
       const name = path.split('.')[1]!
       return name === 'loss' ? 'lower' : this.#metrics.get(name)?.better
-    })
-    const position = resume ? await opened.resume() : undefined
+    }
+    const opened = await FitCheckpoints.open(checkpoint!, resume, given, facts, metric, better, log?.log)
+    let position: Awaited<ReturnType<FitCheckpoints['resume']>>
+    try {
+      position = resume ? await opened.resume() : undefined
+    } catch (error) {
+      await opened.close()
+      throw error
+    }
     this.#checkpoints = opened
     if (!position) return
     this.#earlier = position.epochs
@@ -223,6 +271,7 @@ export class Session {
     if (underway) total.loadState(underway.total())
     const pass = feed.pass(number, underway?.batch ?? 0)
     let batch = underway?.batch ?? 0
+    this.#log?.epochBegins()
     try {
       for (;;) {
         if (breath.due) {
@@ -231,7 +280,9 @@ export class Session {
           await breath.take()
         }
         if (this.#ended) return undefined
-        let most = Math.min(calls?.steps ?? 1, this.#checkpoints?.stepsLeft(this.#before + batch) ?? mostSteps)
+        const step = this.#before + batch
+        const due = Math.min(this.#checkpoints?.stepsLeft(step) ?? mostSteps, this.#log?.stepsLeft(step) ?? mostSteps)
+        let most = Math.min(calls?.steps ?? 1, due)
         if (group > 1) {
           // The last group of batches of an epoch may be smaller than the others.
           const within = batch % group
@@ -273,6 +324,8 @@ export class Session {
     const results = calls ? calls.timed(fed.length, call) : call()
     for (const [i, result] of results.entries()) {
       const loss = total.add(result, fed[i]!.weight)
+      this.#steps = this.#before + batch + i + 1
+      this.#log?.step(this.#steps, epoch, loss, fed[i]!.size, () => prepared.optimizer?.learningRate)
       if (!Number.isFinite(loss)) this.#notFinite(loss, epoch, batch + i, prepared, fed[i]!)
     }
   }
@@ -324,13 +377,20 @@ export class Session {
     const common = { feed, validation, optimizer, stopping: this.#stopping, average, group, random }
     if (own) {
       const step = ownStep(own, train)
-      return { ...common, memory: undefined, steps: (list) => list.map(step), calls: undefined }
+      return { ...common, memory: undefined, steps: (list) => list.map(step), explain: undefined, calls: undefined }
     }
     const program = trainingProgram(net, train, feed, loss!, optimizer!, this.#metrics, random, average)
     // Both programs are made before the first step: the last, smaller batch must not be a surprise.
     const rest = count === undefined ? size : count - (feed.batches! - 1) * size
     const [whole] = [...new Set([size, rest])].map((one) => program.explain(feed.example(one)))
-    return { ...common, memory: memoryText(whole!), steps: (list) => program.each(list), calls: new CallSize() }
+    const explain = () => program.explain(feed.example(size), { time: true })
+    return {
+      ...common,
+      memory: memoryText(whole!),
+      steps: (list) => program.each(list),
+      explain,
+      calls: new CallSize(),
+    }
   }
 
   async #data(): Promise<{ feed: TrainingFeed; validation: Judged | undefined }> {
