@@ -192,6 +192,15 @@ export { type Progress, progressLine, type TextStream } from './train/progress.j
 export { readEvents, readRun } from './train/read-run.js'
 export type { Run } from './train/run.js'
 export { MemberLog, type NewEvent, RunLog, type RunLogOptions, runLog } from './train/run-log.js'
+export type { JsonValue, SearchRange, SearchSpace, SearchValues } from './train/search-space.js'
+export {
+  type SweepOptions,
+  type SweepResult,
+  type SweepStrategy,
+  sweep,
+  type Trial,
+  type TrialRecord,
+} from './train/sweep.js'
 export {
   assessTable,
   type ClassScores,

@@ -20,6 +20,7 @@ import { NothingLearned } from '../train/table-model.js'
 import type { Epoch, History } from '../train/types.js'
 import type { Configuration } from './configuration.js'
 import { silent } from './output.js'
+import { trialFolder } from './trial.js'
 
 /** Options that all commands of training have. */
 export interface RunOptions {
@@ -97,6 +98,8 @@ export async function startRun({ output, name, resume = false, command, configur
         ? {
             checkpoint: {
               folder: join(path, checkpointFolder, `network-${member}`),
+              // A trial of a sweep is short, or begins again; its epochs may be so too.
+              ...(trialFolder() === undefined ? {} : { every: { seconds: 30 } }),
               also: { settings: unchanged(settings) },
             },
             resume: true,
@@ -114,7 +117,9 @@ const checkpointFolder = 'checkpoints'
 async function openRunFolder(path: string): Promise<string> {
   const files = await readdir(path).catch(() => [] as string[])
   if (files.length === 0) return createOutputFolder(path)
-  if (!files.includes(checkpointFolder))
+  // One that was killed before its first epoch ended has nothing yet, and begins again.
+  const begun = files.includes(checkpointFolder) || (files.includes('run.json') && !files.includes(modelFiles.weights))
+  if (!begun)
     throw new FileError('resume', `the folder ${path} has no checkpoints to go on from`, {
       hint: 'Name the folder of a run that was begun with --resume, or a new one.',
     })
@@ -175,7 +180,7 @@ export interface Interrupt {
 const sameSignal = 500
 
 /** Ctrl-C: the first asks the training to stop, the second ends the process at once. */
-export function listenForInterrupt(): Interrupt {
+export function listenForInterrupt(kept = 'the best so far is kept'): Interrupt {
   const controller = new AbortController()
   let exitCode = 0
   let first = 0
@@ -186,7 +191,7 @@ export function listenForInterrupt(): Interrupt {
     }
     exitCode = 128 + constants.signals[signal]
     first = performance.now()
-    process.stderr.write('\nInterrupted: the best so far is kept (again to leave at once).\n')
+    process.stderr.write(`\nInterrupted: ${kept} (again to leave at once).\n`)
     controller.abort()
   }
   process.on('SIGINT', listen)

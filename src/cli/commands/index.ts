@@ -7,7 +7,8 @@ import { exportVerb } from './export.js'
 import { inspect } from './inspect.js'
 import { predict } from './predict.js'
 import { profile } from './profile.js'
+import { sweep } from './sweep.js'
 import { train } from './train.js'
 import { watch } from './watch.js'
 
-export const verbs: readonly Verb[] = [train, evaluate, predict, inspect, exportVerb, profile, watch]
+export const verbs: readonly Verb[] = [train, sweep, evaluate, predict, inspect, exportVerb, profile, watch]

@@ -2,11 +2,11 @@
  * @file `gradus train SOURCE`: finds the kind of what is to be trained, checks the options against it, and trains.
  */
 import type { Command } from 'commander'
-import { readConfiguration } from '../configuration.js'
-import { allSettings, type Kind, kindNamed, kindOf, kinds } from '../kinds.js'
+import { allSettings, kindNamed, kindOf, kinds } from '../kinds.js'
 import { shellLine } from '../output.js'
-import type { RunOptions } from '../run.js'
-import { addGroup, addSettings, fromConfiguration, givenFlags, json, option, type Verb } from '../verb.js'
+import { joinSweep } from '../trial.js'
+import { addGroup, addSettings, json, option, type Verb } from '../verb.js'
+import { refuseOthers, settled } from './settled.js'
 
 export const train: Verb = (root, finish) => {
   const command: Command = root
@@ -50,32 +50,10 @@ Examples:
   $ gradus train --config runs/penguins-001/run.json       # the same run once more`,
     )
     .action(async (given: string | undefined) => {
-      const { config } = command.opts<{ config?: string }>()
-      const settings = config === undefined ? {} : await readConfiguration(config, allSettings())
-      const source = given ?? settings.train
-      if (source === undefined)
-        command.error('error: what to train is not said: give a table, or digits, or --config FILE with "train" in it')
-      fromConfiguration(command, settings)
-      const { config: _, kind: named, ...options } = command.opts<RunOptions & { config?: string; kind?: string }>()
-      if (options.resume && options.output === undefined)
-        command.error('error: --resume needs --output FOLDER: where to go on, or to begin')
+      await joinSweep()
+      const { source, options, named } = await settled(command, given)
       const kind = (named && kindNamed(named)) || (await kindOf(source))
       refuseOthers(command, kind, source)
       finish(await kind.train(source, options, `gradus ${shellLine(process.argv.slice(2))}`))
     })
-}
-
-/** Settings of other kinds would do nothing here. */
-function refuseOthers(command: Command, kind: Kind, source: string): void {
-  const has = (one: Kind, name: string) => one.settings.some((setting) => setting.name === name)
-  const others = (name: string) => kinds.filter((one) => one !== kind && has(one, name))
-  const foreign = givenFlags(command).filter(({ name }) => !has(kind, name) && others(name).length > 0)
-  if (foreign.length === 0) return
-  const [first] = foreign
-  const whose = others(first!.name).map((one) => one.name)
-  const flags = foreign.map(({ flag }) => flag).join(', ')
-  const word = source === kind.name ? ` (for a file of that name: ./${source})` : ''
-  command.error(
-    `error: ${flags} ${foreign.length > 1 ? 'are' : 'is'} for ${whose.join(' and ')}, not for ${kind.name}${word}`,
-  )
 }
