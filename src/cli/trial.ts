@@ -5,7 +5,6 @@
 import { spawn } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { FileError, ValueError } from '../base/errors.js'
 import { makeFolders, writeFileAtomic } from '../io/atomic.js'
 import { type Lock, lockFolder } from '../io/lock.js'
@@ -46,8 +45,8 @@ export async function runTrial({ folder, configuration, metric, threads, signal 
   const file = join(folder, 'configuration.json')
   const run = join(folder, 'run')
   await writeFileAtomic(file, `${JSON.stringify(configuration, undefined, 2)}\n`)
-  const program = fileURLToPath(new URL('./main.js', import.meta.url))
-  const args = [program, 'train', '--config', file, '--output', run, '--resume', '--quiet', '--no-progress']
+  // The program that this process runs.
+  const args = [process.argv[1]!, 'train', '--config', file, '--output', run, '--resume', '--quiet', '--no-progress']
   const child = spawn(process.execPath, args, {
     // Of its own group: Ctrl-C is for the sweep, which then ends it.
     detached: true,
