@@ -43,8 +43,8 @@ export function refusal(request: IncomingMessage): Refusal | undefined {
   return undefined
 }
 
-/** All paths of the server are plain: no encoded letters, no dots that climb, no address of another server. */
+/** All paths of the server are plain: no encoded letters, no dots at the beginning of a name, no address of another server. */
 function plainPath(url: string | undefined): boolean {
   const path = url?.split('?')[0]
-  return path !== undefined && /^\/[\w.\-/]*$/.test(path) && !/\.\.|\/\//.test(path)
+  return path !== undefined && /^\/[\w.\-/]*$/.test(path) && !/\/[./]/.test(path)
 }

@@ -60,8 +60,9 @@ const builtPage = fileURLToPath(new URL('../watch/page/', import.meta.url))
 export async function watchRuns(options: WatchOptions): Promise<Watch> {
   const page = await loadPage(options.page ?? builtPage)
   const runs = new Runs(options.folder)
+  const context: Context = { runs, page, interval: options.interval ?? 1000, listeners: new Set() }
   const server = createServer((request, response) => {
-    respond(request, response, { runs, page, interval: options.interval ?? 1000 }).catch((error: unknown) => {
+    respond(request, response, context).catch((error: unknown) => {
       if (!response.headersSent) send(response, 500, `The server failed: ${(error as Error).message}`)
       else response.destroy()
     })
@@ -73,7 +74,9 @@ export async function watchRuns(options: WatchOptions): Promise<Watch> {
     close: () =>
       new Promise((done) => {
         server.close(() => done())
-        server.closeAllConnections()
+        // Pages see an end, not a fault, and ask again.
+        for (const response of context.listeners) response.end()
+        setTimeout(() => server.closeAllConnections(), 100)
       }),
   }
 }
@@ -119,6 +122,8 @@ interface Context {
   readonly runs: Runs
   readonly page: Page
   readonly interval: number
+  /** Connections of pages that are told what happens. */
+  readonly listeners: Set<ServerResponse>
 }
 
 async function respond(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
@@ -167,7 +172,11 @@ async function picture(response: ServerResponse, query: URLSearchParams, runs: R
 }
 
 /** Server-sent events: everything at first, then what changes. */
-async function live(request: IncomingMessage, response: ServerResponse, { runs, interval }: Context): Promise<void> {
+async function live(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { runs, interval, listeners }: Context,
+): Promise<void> {
   if (listeners.size >= mostListeners) return send(response, 503, 'Too many pages are open.')
   listeners.add(response)
   const write = <K extends keyof LiveMessages>(message: K, data: LiveMessages[K]) => {
@@ -191,4 +200,3 @@ async function live(request: IncomingMessage, response: ServerResponse, { runs, 
   write('all', runs.list())
   stop = runs.listen(write, interval)
 }
-const listeners = new Set<ServerResponse>()

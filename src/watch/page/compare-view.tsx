@@ -138,6 +138,7 @@ export function CompareView() {
   }
   return (
     <div>
+      <h2 class="hidden">Comparison</h2>
       <div class="toolbar">
         <label class="check">
           <input type="checkbox" checked={only} onChange={() => setOnly(!only)} />

@@ -100,6 +100,7 @@ export function CurvesView() {
   const onZoom = (next: Zoom | undefined) => set({ zoom: next })
   return (
     <div>
+      <h2 class="hidden">Curves</h2>
       <Toolbar />
       {shown.length === 0 ? (
         <p class="empty">No run is chosen. Tick some in the list of runs, or press Space on one.</p>
