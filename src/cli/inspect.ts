@@ -82,7 +82,7 @@ function scoreLines(training: { readonly [name: string]: unknown }): string[] {
   return [entry('Test', ''), table(rows), '']
 }
 
-function historyLines(history: readonly LoggedEpoch[]): string[] {
+export function historyLines(history: readonly LoggedEpoch[]): string[] {
   if (history.length === 0) return [entry('History', dim('none'))]
   const members = [...new Set(history.map(({ member = 1 }) => member))]
   const rows = members.flatMap((member) => {

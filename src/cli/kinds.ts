@@ -4,9 +4,13 @@
  */
 
 import { digitsSettings, modelFileSettings, type Setting, settingsOfTables } from './settings.js'
+import { languageSettings, textClassKindSettings } from './text-settings.js'
+import { looksLikeTexts } from './text-table.js'
 import type { DigitsCommand } from './train-digits.js'
+import type { LanguageCommand } from './train-language.js'
 import type { ModelFileCommand } from './train-model-file.js'
 import type { TableCommand } from './train-table.js'
+import type { TextClassCommand } from './train-texts.js'
 import type { RunRecord, TrainedRun } from './trained.js'
 import { oneOf } from './values.js'
 
@@ -45,6 +49,26 @@ const modelFiles: Kind = {
   open: async (folder, record) => (await import('./open-model-file.js')).openModelFile(folder, record),
 }
 
+const language: Kind = {
+  name: 'language',
+  usage: 'FILE.txt [options]',
+  is: (source) => /\.(txt|md)(\.gz)?$/i.test(source) && !/^https?:/.test(source),
+  settings: languageSettings,
+  train: async (source, options, words) =>
+    (await import('./train-language.js')).trainLanguage(source, options as LanguageCommand, words),
+  open: async (folder, record) => (await import('./open-text.js')).openLanguage(folder, record),
+}
+
+const textClasses: Kind = {
+  name: 'texts',
+  usage: 'TEXTS.tsv [options]',
+  is: looksLikeTexts,
+  settings: textClassKindSettings,
+  train: async (source, options, words) =>
+    (await import('./train-texts.js')).trainTexts(source, options as TextClassCommand, words),
+  open: async (folder, record) => (await import('./open-text.js')).openTexts(folder, record),
+}
+
 const tables: Kind = {
   name: 'tables',
   usage: 'FILE.csv --target COLUMN [options]',
@@ -56,7 +80,7 @@ const tables: Kind = {
 }
 
 /** In the order in which they are asked. */
-export const kinds: readonly Kind[] = [digits, modelFiles, tables]
+export const kinds: readonly Kind[] = [digits, modelFiles, language, textClasses, tables]
 
 /** The kind of what is to be trained. */
 export async function kindOf(source: string): Promise<Kind> {

@@ -33,7 +33,10 @@ export async function recordOf(
       hint: 'Give the folder that training wrote, such as runs/iris-001.',
     })
   })
-  return { kind: kindNamed(description.includes('"preprocessing"') ? 'tables' : 'digits')!, record: undefined }
+  const task = /"task": "(language model|text classification)"/.exec(description)?.[1]
+  const ofText = task === 'language model' ? 'language' : task && 'texts'
+  const name = ofText ?? (description.includes('"preprocessing"') ? 'tables' : 'digits')
+  return { kind: kindNamed(name)!, record: undefined }
 }
 
 /** Opens a run, by its kind. */

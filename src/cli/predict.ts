@@ -25,7 +25,7 @@ export async function predictFile(folder: string, file: string, command: Predict
   const csv: CsvOptions = { header: command.header, columns: command.columns, separator: command.separator }
   const data = await readTable(file, csv)
   const predictions = await predictTable(model, data)
-  const text = command.json ? jsonText(model, predictions) : csvText(model, predictions)
+  const text = predictionsText(model, predictions, command.json)
   if (command.output) {
     await writeFileAtomic(command.output, text)
     if (!command.json) process.stderr.write(`${predictions.length} predictions in ${command.output}\n`)
@@ -67,7 +67,13 @@ async function predictTable(model: Model, data: Table): Promise<Prediction[]> {
   return model.predict(rows)
 }
 
-function csvText(model: Model, predictions: readonly Prediction[]): string {
+/** CSV, or with `json` one object. */
+export const predictionsText = (model: Described, predictions: readonly Prediction[], json = false): string =>
+  json ? jsonText(model, predictions) : csvText(model, predictions)
+
+type Described = Pick<Model, 'task' | 'classes'>
+
+function csvText(model: Described, predictions: readonly Prediction[]): string {
   const { classes } = model
   const head = classes ? ['prediction', ...classes.map((name) => `probability of ${name}`)] : ['prediction']
   const lines = predictions.map((prediction) =>
@@ -78,7 +84,7 @@ function csvText(model: Model, predictions: readonly Prediction[]): string {
   return [head, ...lines].map((line) => `${line.map(field).join(',')}\n`).join('')
 }
 
-function jsonText(model: Model, predictions: readonly Prediction[]): string {
+function jsonText(model: Described, predictions: readonly Prediction[]): string {
   return `${JSON.stringify({ task: model.task, ...(model.classes ? { classes: model.classes } : {}), predictions })}\n`
 }
 

@@ -1,6 +1,7 @@
 /**
  * @file `gradus inspect MODEL`: its options; the work is in ../inspect.ts.
  */
+import { isTextModel } from '../../train/text-model.js'
 import { json, type Verb } from '../verb.js'
 
 export const inspect: Verb = (root, finish) => {
@@ -10,6 +11,10 @@ export const inspect: Verb = (root, finish) => {
     .argument('<model>', 'the folder that training wrote')
     .addOption(json())
     .action(async (model: string, options: { json?: boolean }) => {
+      if (await isTextModel(model)) {
+        const { inspectText } = await import('../open-text.js')
+        return finish(await inspectText(model, options))
+      }
       const { inspectModel } = await import('../inspect.js')
       finish(await inspectModel(model, options))
     })
