@@ -127,7 +127,7 @@ const absent = {
 await build({
   ...common,
   stdin: {
-    contents: `${index}\nimport { setThreadScript } from './runtime/wasm-worker.js'\nsetThreadScript(new URL('./gradus-thread.js', import.meta.url))`,
+    contents: `${index}\nimport { setThreadScript as setScript } from './runtime/wasm-worker.js'\nsetScript(new URL('./gradus-thread.js', import.meta.url))`,
     resolveDir: resolve(root, 'dist'),
     sourcefile: 'dist/gradus-entry.js',
   },

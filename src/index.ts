@@ -57,7 +57,7 @@ export * from './io/chart.js'
 export type { Score } from './io/checkpoint-folder.js'
 export type { AnyEvent, OtherEvent } from './io/event-lines.js'
 export { jsonLines, type LinesOptions, textFile, textLines } from './io/lines.js'
-export { type LoadOptions, load, type Saved, type SaveOptions, save } from './io/model.js'
+export { type LoadOptions, load, loadBytes, modelBytes, type Saved, type SaveOptions, save } from './io/model.js'
 export { exportOnnx, type OnnxExportOptions, type OnnxInput } from './io/onnx/export.js'
 export { importOnnx, type OnnxImportOptions, type OnnxModule, type OnnxValue } from './io/onnx/import.js'
 export { type PngOptions, pngBytes, writePng } from './io/png.js'
@@ -83,6 +83,7 @@ export { summary } from './nn/summary.js'
 export type { NumericsMode } from './numerics/arithmetic.js'
 /** Optimizers, the transforms they are made of, learning-rate schedules (`optim.schedules`). */
 export * as optim from './optim/index.js'
+export { setThreadScript } from './runtime/wasm-worker.js'
 export { type Compiled, type CompileOptions, compile, type ObserveOptions } from './step.js'
 export {
   type ConvolutionOptions,
@@ -190,9 +191,12 @@ export { ReduceOnPlateau, type ReduceOnPlateauOptions, reduceOnPlateau } from '.
 export { predict } from './train/predict.js'
 export { type Progress, progressLine, type TextStream } from './train/progress.js'
 export { readEvents, readRun } from './train/read-run.js'
+export type { BatchNow } from './train/remote-messages.js'
 export type { Run } from './train/run.js'
 export { MemberLog, type NewEvent, RunLog, type RunLogOptions, runLog } from './train/run-log.js'
+export { forgetRun, type SavedRun, savedRun } from './train/saved-run.js'
 export type { JsonValue, SearchRange, SearchSpace, SearchValues } from './train/search-space.js'
+export { type ServeContext, type ServeOptions, serveTraining } from './train/serve-training.js'
 export {
   type SweepOptions,
   type SweepResult,
@@ -230,6 +234,8 @@ export {
   type TextClassifierContent,
 } from './train/text-model.js'
 export { type LanguageModelConfig, type LanguageModelOptions, languageModel } from './train/text-network.js'
+export { type RemoteRun, type TrainInWorkerOptions, trainInWorker } from './train/train-in-worker.js'
 export type { Best, Epoch, History, Loss, Metrics, Net, Scores } from './train/types.js'
+export type { NodeWorkerLike, WebWorkerLike, WorkerLike } from './train/worker-port.js'
 
 installEvaluator()

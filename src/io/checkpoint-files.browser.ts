@@ -123,5 +123,5 @@ export const filesAt = (path: string): CheckpointFiles => ({
   close: () => {},
 })
 
-/** Takes a folder of checkpoints away; one that is not there already was. */
-export const removeFiles = (path: string): Promise<void> => change((files) => files.delete(folderOf(path)))
+/** Takes the checkpoints of a folder away. */
+export const removeCheckpoints = (path: string): Promise<void> => change((files) => files.delete(folderOf(path)))

@@ -5,7 +5,7 @@
  * const files = await openFiles('runs/a/checkpoints'); await files.write('checkpoint-000001.json', text)
  */
 import { constants } from 'node:fs'
-import { access, readdir, rm } from 'node:fs/promises'
+import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FileError } from '../base/errors.js'
 import { isLeftover, makeFolders, removeFile, writeError, writeFileAtomic } from './atomic.js'
@@ -54,7 +54,12 @@ export const filesAt = (path: string): CheckpointFiles => ({
   close: () => {},
 })
 
-/** Takes a folder of checkpoints away; one that is not there already was. */
-export async function removeFiles(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true })
+/** Takes the checkpoints of a folder away, and nothing else of what is in it. */
+export async function removeCheckpoints(path: string): Promise<void> {
+  const files = filesAt(path)
+  const names = await files.list().catch(() => [])
+  // Records first: tensors without a record are no checkpoint.
+  const ours = names.filter((name) => /^checkpoint-\d{6,12}\.(json|safetensors)$/.test(name)).sort()
+  for (const ending of ['.json', '.safetensors'])
+    for (const name of ours) if (name.endsWith(ending)) await files.remove(name)
 }

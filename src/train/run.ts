@@ -11,6 +11,12 @@ import type { History } from './types.js'
 export interface RunControl {
   /** Set when a consumer has left: the epoch under way is given up. */
   left: boolean
+  /** While the run is held: resolves when it may go on. */
+  held?: Promise<void>
+  /** Called when the run has come to where it is held, or has saved what there is. */
+  rested?: () => void
+  /** Whether to save at the next opportunity. */
+  saves?: boolean
 }
 
 /** A run of training: iterate it for its epochs, or await it for its history. Leaving the loop ends it. */
@@ -21,6 +27,7 @@ export class Run<E> implements AsyncIterable<E>, PromiseLike<History<E>> {
   readonly #describe: () => History<E>
   #pending: Promise<boolean> | undefined
   #over = false
+  #release = () => {}
   #failure: { readonly error: unknown } | undefined
 
   /** `work` makes the epochs one by one, and puts things in order when it is ended early; `describe` gives the history. */
@@ -34,6 +41,60 @@ export class Run<E> implements AsyncIterable<E>, PromiseLike<History<E>> {
   /** What has been done so far; also after a failure. */
   get history(): History<E> {
     return this.#describe()
+  }
+
+  /** Whether the run is held. */
+  get paused(): boolean {
+    return this.#control.held !== undefined
+  }
+
+  /**
+   * Holds the run between two calls of its program, also in the middle of an epoch; where it has checkpoints it is saved. The promise
+   * resolves when it stands. Whoever awaits the run, or its next epoch, waits.
+   */
+  pause(): Promise<void> {
+    if (this.#over) return Promise.resolve()
+    this.#control.held ??= new Promise((resolve) => {
+      this.#release = resolve
+    })
+    return this.#rest()
+  }
+
+  /** Lets a run that was held go on. */
+  resume(): void {
+    this.#control.held = undefined
+    this.#release()
+  }
+
+  /** Writes a checkpoint between two calls of the program, where the run has checkpoints; the promise resolves when it is written. */
+  save(): Promise<void> {
+    if (this.#over) return Promise.resolve()
+    this.#control.saves = true
+    return this.#rest()
+  }
+
+  /** Ends the run between two calls of its program, as leaving the loop over it does. */
+  leave(): void {
+    this.#control.left = true
+    this.resume()
+  }
+
+  /** Resolves when the run has come to where it can be held; at once where nothing is under way. */
+  #rest(): Promise<void> {
+    if (!this.#pending) return Promise.resolve()
+    return Promise.race([
+      this.#pending.then(
+        () => {},
+        () => {},
+      ),
+      new Promise<void>((resolve) => {
+        const before = this.#control.rested
+        this.#control.rested = () => {
+          before?.()
+          resolve()
+        }
+      }),
+    ])
   }
 
   /** The epochs from the first on, each as soon as it is done. */
@@ -90,7 +151,7 @@ export class Run<E> implements AsyncIterable<E>, PromiseLike<History<E>> {
   async #leave(): Promise<void> {
     if (this.#over) return
     this.#over = true
-    this.#control.left = true
+    this.leave()
     await this.#work.return()
   }
 }

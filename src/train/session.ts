@@ -279,6 +279,7 @@ export class Session {
           this.#progress?.batch?.({ ...where, loss: total.loss })
           await breath.take()
         }
+        if (this.#control.held || this.#control.saves) await this.#rest()
         if (this.#ended) return undefined
         const step = this.#before + batch
         const due = Math.min(this.#checkpoints?.stepsLeft(step) ?? mostSteps, this.#log?.stepsLeft(step) ?? mostSteps)
@@ -344,6 +345,24 @@ export class Session {
       if (signal?.aborted) return undefined
       throw error
     }
+  }
+
+  /** Saves what there is, and waits while the run is held. */
+  async #rest(): Promise<void> {
+    const { signal } = this.#options
+    this.#control.saves = false
+    await this.#checkpoints?.save()
+    const { held, rested } = this.#control
+    this.#control.rested = undefined
+    rested?.()
+    if (!held || this.#ended) return
+    let wake = () => {}
+    const aborted = new Promise<void>((resolve) => {
+      wake = resolve
+    })
+    signal?.addEventListener('abort', wake)
+    await Promise.race([held, aborted])
+    signal?.removeEventListener('abort', wake)
   }
 
   get #ended(): boolean {
