@@ -19,17 +19,25 @@ export interface Port {
 
 /** A worker of the web: what `new Worker(...)` gives in browsers, Deno and Bun. */
 export interface WebWorkerLike {
+  /** Sends a copy. */
   postMessage(message: unknown, transfer?: never[]): void
+  /** Ends it at once. */
   terminate(): void
+  /** Hears what comes, and of faults. */
   addEventListener(kind: 'message' | 'messageerror' | 'error', listener: (event: never) => void): void
 }
 
 /** A thread of Node: what `new Worker(...)` of node:worker_threads gives. */
 export interface NodeWorkerLike {
+  /** Sends a copy. */
   postMessage(message: unknown, transfer?: never[]): void
+  /** Ends it at once. */
   terminate(): Promise<unknown>
+  /** Hears what comes, of faults and of its end. */
   on(event: string, listener: (value: never) => void): unknown
+  /** The process waits for it. */
   ref?(): void
+  /** The process does not wait for it. */
   unref(): void
 }
 
