@@ -4,8 +4,9 @@
  */
 import { describe, expect, it } from 'vitest'
 import { chapters } from '../../playground/src/chapters/index.js'
-import { settingsOf, verify } from '../../playground/src/lesson/chapter.js'
+import { settingsOf } from '../../playground/src/lesson/chapter.js'
 import { dataKinds, defaults, fromHash, toHash } from '../../playground/src/lesson/settings.js'
+import { verify } from '../../playground/src/lesson/verify.js'
 
 describe.each(chapters)('$id', (chapter) => {
   it.each([1, 2, 3])('seed %i', async (seed) => {

@@ -1,12 +1,10 @@
 /**
- * @file A chapter of the lecture as something that can be tried: a claim, the runs that test it, and figures that say whether it
- * holds. In: a chapter and a seed. Out: its verdict.
- *
- * const { holds, figures } = await verify(learningRate, 1)
+ * @file A chapter of the lecture as something that can be tried: a claim, the runs that test it, and what their figures must be for
+ * it to hold. Plain data and judgements: `verify` (verify.ts) makes the runs.
  */
 import { type Changes, changed, defaults, type Settings } from './settings.js'
-import { type DescentSettings, descend, type Path, type SurfaceName } from './surface.js'
-import { type Snapshot, Training } from './training.js'
+import type { DescentSettings, Path, SurfaceName } from './surface.js'
+import type { Snapshot } from './training.js'
 
 /** A network that is trained, as it differs from the chapter's own settings. */
 export interface ChapterRun {
@@ -67,32 +65,6 @@ export const settingsOf = (chapter: Chapter, run: ChapterRun, seed: number): Set
   ...changed(changed(defaults, chapter.settings), run.changes),
   seed,
 })
-
-/** Updates between two looks at whether to go on. */
-const stride = 200
-
-/** Runs all that a chapter compares, and judges. `watch` sees each run as it goes. */
-export async function verify(
-  chapter: Chapter,
-  seed: number,
-  watch: (label: string, snapshot: Snapshot) => void | Promise<void> = () => {},
-): Promise<Verdict> {
-  const runs: RunResult[] = []
-  for (const run of chapter.runs) {
-    const training = new Training(settingsOf(chapter, run, seed))
-    await training.advance(1)
-    const first = await training.snapshot()
-    while (training.status === 'running') {
-      await training.advance(stride)
-      await watch(run.label, await training.snapshot())
-    }
-    runs.push({ label: run.label, first, last: await training.snapshot() })
-  }
-  const descents: DescentResult[] = []
-  for (const { label, surface, ...settings } of chapter.descents)
-    descents.push({ label, ...(await descend(surface, { ...settings, seed })) })
-  return chapter.judge(runs, descents)
-}
 
 /** A number of a few digits. */
 export const short = (value: number): string =>

@@ -22,6 +22,9 @@ export interface PlaygroundData {
   readonly validation: Samples
 }
 
+/** Half of the width that pictures show. */
+export const reach = 1.2
+
 /** Uniform numbers from 0 to 1: mulberry32, which is the same everywhere. */
 export function uniform(seed: number): () => number {
   let state = seed >>> 0
@@ -51,7 +54,7 @@ const points: Record<string, (t: number, c: number, random: () => number) => rea
   },
   spirals: (t, c) => {
     const radius = 0.1 + 0.85 * t
-    const angle = 1.75 * Math.PI * 2 * t + Math.PI * c
+    const angle = 1.25 * Math.PI * 2 * t + Math.PI * c
     return [radius * Math.cos(angle), radius * Math.sin(angle)]
   },
   blobs: (_, c, random) => {

@@ -102,6 +102,18 @@ export const defaults: Settings = {
   seed: 1,
 }
 
+/** With which the shape can be seen. */
+export const usualNoise: Record<DataKind, number> = {
+  moons: 0.12,
+  circles: 0.08,
+  spirals: 0.03,
+  blobs: 0.05,
+  xor: 0.03,
+  line: 0.15,
+  wave: 0.12,
+  steps: 0.1,
+}
+
 export const isClasses = (kind: DataKind): boolean => (classData as readonly string[]).includes(kind)
 
 /** Settings with the parts that differ from others. */

@@ -20,7 +20,7 @@ import {
   type Tensor,
   tensor,
 } from 'gradus'
-import { makeData, type PlaygroundData, type Samples } from './data.js'
+import { makeData, type PlaygroundData, reach, type Samples } from './data.js'
 import { buildNetwork, type PlaygroundNetwork } from './network.js'
 import type { OptimizerName, Settings, TrainingSettings } from './settings.js'
 
@@ -64,9 +64,6 @@ export interface Snapshot {
 }
 
 export const pictureSide = { classes: 48, curves: 121 } as const
-/** Half of the width that pictures show. */
-export const reach = 1.2
-
 const optimizers: Record<OptimizerName, (learningRate: number, weightDecay: number) => optim.OptimizerSpec> = {
   sgd: (learningRate, rate) => optim.sgd({ learningRate, weightDecay: { rate, where: optim.notBias } }),
   momentum: (learningRate, rate) => optim.momentum({ learningRate, weightDecay: { rate, where: optim.notBias } }),
@@ -90,6 +87,9 @@ export function errorOf(
     return error(nn.softmax(output), stack([isOne.mul(-1).add(1), isOne], 1))
   }
 }
+
+/** Networks as small as these gain nothing from threads. */
+const alone = { threads: 1 } as const
 
 interface Tensors {
   readonly input: Tensor
@@ -137,18 +137,18 @@ export class Training {
         const named = gradients.named()
         return stack([value, ...weights.map((name) => named.get(name)!.square().sum().sqrt())])
       },
-      { training: true, random: settings.seed },
+      { training: true, random: settings.seed, ...alone },
     )
     this.#score = compile((input: Tensor, target: Tensor) => {
       const output = net(input)
       const right = isClasses ? output.argmax(1).equal(target).cast('float32').mean() : tensor(Number.NaN)
       return stack([error(output, target), right])
-    })
+    }, alone)
     this.#draw = compile((input: Tensor) => {
       const output = net(input)
       return isClasses ? nn.softmax(output).slice([0, 1], [output.shape[0]!, 2]) : output
-    })
-    this.#look = compile((input: Tensor) => look(input).activations)
+    }, alone)
+    this.#look = compile((input: Tensor) => look(input).activations, alone)
     const { patience } = settings.training
     if (patience > 0) this.#stopping = new EarlyStopping({ patience, mode: 'min' })
   }
