@@ -81,14 +81,18 @@ export interface Explanation {
   toString(): string
 }
 
-/** With times where the inputs are given: of each kernel, and of packing within it. */
-export function explain(program: Program, inputs?: readonly (TypedArray | undefined)[]): Explanation {
+/** With times where the inputs are given: of each kernel, and of packing within it; beside the machine's peak unless `peaks` is false. */
+export function explain(
+  program: Program,
+  inputs?: readonly (TypedArray | undefined)[],
+  peaks: boolean = true,
+): Explanation {
   const { plan } = program
   const timesOf = plan.launches.map(({ loops = [] }) => loops.reduce((n, loop) => n * plan.loops[loop]!, 1))
   const ofStep = (list: readonly number[]) => list.map((one, i) => one * timesOf[i]!)
   const seconds = inputs && ofStep(program.time(inputs))
-  const packing = inputs && ofStep(program.packingTime(inputs))
-  const peak = seconds && machinePeak(program.engine, program.mode)
+  const packing = inputs && peaks ? ofStep(program.packingTime(inputs)) : undefined
+  const peak = seconds && peaks ? machinePeak(program.engine, program.mode) : undefined
   const whole = seconds?.reduce((sum, time) => sum + time, 0)
   const kernels = plan.launches.map(({ kernel, slots, shared = false }, i): KernelExplanation => {
     const { name, buffers } = plan.kernels[kernel]!
@@ -99,7 +103,8 @@ export function explain(program: Program, inputs?: readonly (TypedArray | undefi
     const each = touched.reduce((sum, size, b) => sum + size * (buffers[b]!.access === 'update' ? 2 : 1), 0)
     const bytes = each * times
     const what = { name, ...(times === 1 ? {} : { times }), flops, bytes, shared }
-    if (!seconds || !peak || whole === undefined) return what
+    if (!seconds || whole === undefined) return what
+    if (!peak) return { ...what, ...ratesOf({ flops, bytes }, seconds[i]!, whole) }
     const places = new Map(slots.map((slot, b) => [slot, touched[b]!]))
     const workingSet = [...places.values()].reduce((sum, size) => sum + size, 0)
     const time = timeOf({ flops, bytes, workingSet }, seconds[i]!, whole, peak)
@@ -114,7 +119,8 @@ export function explain(program: Program, inputs?: readonly (TypedArray | undefi
     kernels,
     flops: total((kernel) => kernel.flops),
     bytes: total((kernel) => kernel.bytes),
-    ...(peak ? { seconds: whole!, peak: peakOf(peak) } : {}),
+    ...(seconds ? { seconds: whole! } : {}),
+    ...(peak ? { peak: peakOf(peak) } : {}),
     arenaBytes: plan.arenaBytes,
     liveBytes: plan.liveBytes,
     updatedBytes: outsideBytes(plan, true),
@@ -133,20 +139,17 @@ export function timeOf(
   whole: number,
   peak: Pick<MachinePeak, 'flopsPerSecond' | 'bytesPerSecond'>,
 ): KernelTime {
+  const rates = ratesOf(work, seconds, whole)
+  const compute = rates.flopsPerSecond / peak.flopsPerSecond
+  const memory = rates.bytesPerSecond / peak.bytesPerSecond(work.workingSet)
+  return { ...rates, bound: compute >= memory ? 'compute' : 'memory', peakShare: Math.max(compute, memory) }
+}
+
+function ratesOf(work: { readonly flops: number; readonly bytes: number }, seconds: number, whole: number) {
   // A clock too coarse to see a kernel gives 0.
   const time = Math.max(seconds, 1e-9)
-  const flopsPerSecond = work.flops / time
-  const bytesPerSecond = work.bytes / time
-  const compute = flopsPerSecond / peak.flopsPerSecond
-  const memory = bytesPerSecond / peak.bytesPerSecond(work.workingSet)
-  return {
-    seconds,
-    share: whole > 0 ? seconds / whole : 0,
-    flopsPerSecond,
-    bytesPerSecond,
-    bound: compute >= memory ? 'compute' : 'memory',
-    peakShare: Math.max(compute, memory),
-  }
+  const share = whole > 0 ? seconds / whole : 0
+  return { seconds, share, flopsPerSecond: work.flops / time, bytesPerSecond: work.bytes / time }
 }
 
 const peakOf = ({ flopsPerSecond, bandwidths }: MachinePeak): PeakExplanation => ({
@@ -177,7 +180,7 @@ const giga = (perSecond: number): string => (perSecond / 1e9).toFixed(perSecond 
 const percentText = (share: number): string => `${Math.round(100 * share)} %`
 
 function explanationTable(e: Explanation): string {
-  const timed = e.seconds !== undefined
+  const timed = e.peak !== undefined
   const head = timed
     ? ['', 'kernel', 'flop', 'memory', 'time', 'share', 'GFLOP/s', 'GB/s', 'of peak', 'nearer']
     : ['', 'kernel', 'flop', 'memory']

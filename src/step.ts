@@ -54,8 +54,11 @@ export interface ObserveOptions {
 
 /** A function that runs as one program; see `compile`. */
 export type Compiled<A extends readonly unknown[], R> = ((...args: A) => R) & {
-  /** What was compiled for these arguments, and with `time` how long each kernel takes. Variables keep their values. */
-  explain(args: A, options?: { readonly time?: boolean }): Explanation
+  /**
+   * What was compiled for these arguments, and with `time` how long each kernel takes, beside the machine's peak unless `peak` is false (it
+   * is measured once, which takes a moment). Variables keep their values.
+   */
+  explain(args: A, options?: { readonly time?: boolean; readonly peak?: boolean }): Explanation
   /**
    * Runs the step on each item of the list, and gives their results: what `list.map((args) => step(...args))` does, in
    * fewer calls of the program.
@@ -174,11 +177,11 @@ export function compileWatched<A extends readonly unknown[], R>(
       }
       return results
     },
-    explain(args: A, settings: { readonly time?: boolean } = {}) {
+    explain(args: A, settings: { readonly time?: boolean; readonly peak?: boolean } = {}) {
       checkArguments('explain', 'its argument', args)
-      checkNames('explain', settings, ['time'])
+      checkNames('explain', settings, ['time', 'peak'])
       const { found, leaves } = find(args)
-      return explain(found.program, settings.time ? inputsOf(found, leaves) : undefined)
+      return explain(found.program, settings.time ? inputsOf(found, leaves) : undefined, settings.peak)
     },
     async many(batches: Iterable<A> | AsyncIterable<A>, settings: { readonly signal?: AbortSignal } = {}) {
       checkNames('many', settings, ['signal'])

@@ -16,6 +16,7 @@ import type { Checkpointable } from '../train/checkpoint-parts.js'
 import { modelFiles } from '../train/model-folder.js'
 import type { FitOptions } from '../train/options.js'
 import { type Progress, progressLine } from '../train/progress.js'
+import { type RunLog, runLog } from '../train/run-log.js'
 import { NothingLearned } from '../train/table-model.js'
 import type { Epoch, History } from '../train/types.js'
 import type { Configuration } from './configuration.js'
@@ -37,12 +38,14 @@ export interface RunFolder {
   readonly path: string
   /** One line of history.jsonl. */
   log(member: number, epoch: Epoch): void
-  /** Options of `fit` for the training of a network: none, unless the run is one that can go on. */
-  checkpoint(member: number, settings: object): Pick<FitOptions, 'checkpoint' | 'resume'>
+  /** What happens, in events.jsonl. */
+  readonly events: RunLog
+  /** Options of `fit` for the training of a network, the only one or of several: its log, and checkpoints if the run is one that can go on. */
+  fit(member: number, settings: object, several?: boolean): Pick<FitOptions, 'checkpoint' | 'resume' | 'log'>
   write(file: string, content: string): Promise<void>
   /** Removes what was written, after a failure. */
   discard(): Promise<void>
-  close(): void
+  close(): Promise<void>
 }
 
 /** What a run is, before it begins. */
@@ -54,10 +57,13 @@ export interface RunPlan {
   readonly command: string
   /** All settings, from which `gradus train --config run.json` makes the same run again. */
   readonly configuration: Configuration
+  /** How many wrongly classified examples of the validation data are shown. */
+  readonly examples?: number
 }
 
 /** Makes `output`, which must not exist or be empty, or runs/NAME-001 (-002, ...), and in it an empty history. */
-export async function startRun({ output, name, resume = false, command, configuration }: RunPlan): Promise<RunFolder> {
+export async function startRun(plan: RunPlan): Promise<RunFolder> {
+  const { output, name, resume = false, command, configuration, examples } = plan
   const goesOn = resume && output !== undefined
   const path = goesOn
     ? await openRunFolder(output)
@@ -66,12 +72,13 @@ export async function startRun({ output, name, resume = false, command, configur
       : await createRunFolder('runs', name)
   const discard = async () => {
     log?.close()
+    await events?.close({ reason: 'failed' }).catch(() => {})
     // What there is to go on from stays.
     if (goesOn) return
     // The folder was empty or not there when the run began, so all that it holds is the run's.
-    for (const file of await readdir(path)) await rm(join(path, file), { force: true })
     await rm(path, { recursive: true, force: true })
   }
+  let events: RunLog | undefined
   let log: ReturnType<typeof createJsonLines> | undefined
   const history = join(path, modelFiles.history)
   // The history of a run that goes on is written again once it does; until then the old one stays.
@@ -80,9 +87,15 @@ export async function startRun({ output, name, resume = false, command, configur
     return createJsonLines(history)
   }
   try {
+    // The lock comes first: a folder that another process writes to is left alone.
+    events = await runLog(path, {
+      command,
+      configuration: { ...configuration },
+      resume: goesOn,
+      examples,
+      profile: true,
+    })
     if (!goesOn) log = createJsonLines(history)
-    const record = { format: 1, name: basename(path), created: new Date().toISOString(), command, configuration }
-    await writeFileAtomic(join(path, 'run.json'), `${JSON.stringify(record, undefined, 2)}\n`)
   } catch (error) {
     await discard()
     throw error
@@ -93,8 +106,10 @@ export async function startRun({ output, name, resume = false, command, configur
       log ??= again()
       log.append({ member, ...epoch })
     },
-    checkpoint: (member, settings) =>
-      goesOn
+    events,
+    fit: (member, settings, several = false) => ({
+      log: several ? events!.member(member) : events,
+      ...(goesOn
         ? {
             checkpoint: {
               folder: join(path, checkpointFolder, `network-${member}`),
@@ -104,10 +119,14 @@ export async function startRun({ output, name, resume = false, command, configur
             },
             resume: true,
           }
-        : {},
+        : {}),
+    }),
     write: (file, content) => writeFileAtomic(join(path, file), content),
     discard,
-    close: () => log?.close(),
+    async close() {
+      log?.close()
+      await events!.close()
+    },
   }
 }
 
@@ -163,7 +182,7 @@ export async function withRun(
     process.stderr.write('Nothing had been learned yet.\n')
   } finally {
     interrupt.done()
-    run.close()
+    await run.close()
   }
   return interrupt.exitCode
 }

@@ -99,7 +99,7 @@ export async function trainDigits(command: DigitsCommand, words: string): Promis
       earlyStopping: { patience: settings.patience, restoreBest: true },
       signal,
       progress: progressOf(command),
-      ...run.checkpoint(1, settings),
+      ...run.fit(1, settings),
     })
     await eachEpoch(training, (epoch) => {
       run.log(1, epoch)

@@ -65,7 +65,7 @@ export async function trainModelFile(file: string, command: ModelFileCommand, wo
           seed,
           signal,
           progress: progressOf(command),
-          ...run.checkpoint(1, { parameters }),
+          ...run.fit(1, { parameters }),
         })
         await eachEpoch(fitted, (epoch) => run.log(1, epoch as Epoch))
         const history = fitted.history as History

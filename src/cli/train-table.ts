@@ -9,6 +9,7 @@ import type { Task } from '../data/preprocess-plan.js'
 import type { Table } from '../data/table.js'
 import { readTable } from '../data/table-file.js'
 import { summary } from '../nn/summary.js'
+import { logMistakes } from '../train/mistakes.js'
 import { mlp } from '../train/mlp.js'
 import { saveModel } from '../train/model-folder.js'
 import { assessTable, importance } from '../train/table-assess.js'
@@ -63,7 +64,7 @@ export async function trainOnTable(file: string, command: TableCommand, words: s
   const name = basename(file).replace(/(\.(csv|tsv|txt|data|gz))+$/i, '')
   const configuration = configurationOf(file, 'tables', command, settingsOfTables, plan.settings)
   return withRun(
-    { output: command.output, name, resume: command.resume, command: words, configuration },
+    { output: command.output, name, resume: command.resume, command: words, configuration, examples: 0 },
     async (run, signal) => {
       print(...reportPlan(file, data, plan, layers, { test: command.test }))
       const trained = await trainTable(plan, {
@@ -71,8 +72,13 @@ export async function trainOnTable(file: string, command: TableCommand, words: s
         progress: (member) =>
           progressOf(command, plan.folds.length > 1 ? `network ${member}/${plan.folds.length}  ` : '', member === 1),
         epoch: run.log,
-        checkpoint: (member) => run.checkpoint(member, plan.settings),
+        checkpoint: (member) => run.fit(member, plan.settings, plan.folds.length > 1),
       })
+      if (plan.task === 'classification' && !trained.interrupted)
+        await logMistakes(run.events, trained.net, plan.test, {
+          epoch: trained.members[0]!.history.best?.epoch,
+          describe: (row) => rowOf(test ?? data, plan.rows.test[row]!),
+        })
       const finished: Finished = {
         words,
         file,
@@ -100,6 +106,12 @@ export async function trainOnTable(file: string, command: TableCommand, words: s
     },
   )
 }
+
+/** A row as it stands in the file. */
+const rowOf = ({ names, columns }: Table, row: number) => ({
+  index: row,
+  values: Object.fromEntries(names.map((name, c) => [name, columns[c]![row]!])),
+})
 
 /** How the file is to be read. */
 export const csvOptions = ({ header, columns, separator }: Partial<TableCommand>): CsvOptions => ({

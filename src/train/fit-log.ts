@@ -107,7 +107,9 @@ export class FitLog implements RunObserver {
         const most = this.log.examples
         if (most > 0 && validation && tellsClasses(net, validation))
           await logMistakes(this.#observer, net, validation, { epoch: restored && best ? best.epoch : epoch, most })
-        if (this.log.profiles && explain) this.event(profileEvent(explain()))
+        // The step of one network is that of all members.
+        const first = !(this.#observer instanceof MemberLog) || this.#observer.member === 1
+        if (this.log.profiles && explain && first) this.event(profileEvent(explain()))
       }
     } finally {
       const message = error instanceof Error ? { message: error.message } : {}

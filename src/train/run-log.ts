@@ -173,7 +173,8 @@ export class RunLog implements RunObserver {
   event(event: RunEvent): void {
     if (event.kind !== 'start' && !this.#started) this.start()
     this.#started = true
-    this.#ended = event.kind === 'end'
+    // What comes after the end, such as a confusion matrix of test data, does not begin it anew.
+    if (event.kind === 'end' || event.kind === 'start') this.#ended = event.kind === 'end'
     const { epoch, step } = event as { readonly epoch?: number; readonly step?: number }
     this.#last = { epoch: epoch ?? this.#last.epoch, step: step ?? this.#last.step }
     this.#run.events.append(eventLine(event))

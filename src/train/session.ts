@@ -402,7 +402,7 @@ export class Session {
     // Both programs are made before the first step: the last, smaller batch must not be a surprise.
     const rest = count === undefined ? size : count - (feed.batches! - 1) * size
     const [whole] = [...new Set([size, rest])].map((one) => program.explain(feed.example(one)))
-    const explain = () => program.explain(feed.example(size), { time: true })
+    const explain = () => program.explain(feed.example(size), { time: true, peak: false })
     return {
       ...common,
       memory: memoryText(whole!),

@@ -86,8 +86,8 @@ export interface TrainTableOptions {
   readonly progress?: (member: number) => Progress | undefined
   /** After each epoch of each network. */
   readonly epoch?: (member: number, epoch: Epoch) => void
-  /** Where the checkpoints of each network go, and whether to go on from them. */
-  readonly checkpoint?: (member: number) => Pick<FitOptions, 'checkpoint' | 'resume'>
+  /** Where the checkpoints and the log of each network go, and whether to go on from them. */
+  readonly checkpoint?: (member: number) => Pick<FitOptions, 'checkpoint' | 'resume' | 'log'>
 }
 
 /**

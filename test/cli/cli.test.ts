@@ -41,7 +41,15 @@ const file = (name: string, text: string): string => {
 }
 const lines = (text: string) => text.trim().split('\n')
 const files = (path: string) => readdirSync(join(folder, path)).sort()
-const runFiles = ['history.jsonl', 'learning-curve.svg', 'model.json', 'run.json', 'summary.md', 'weights.safetensors']
+const runFiles = [
+  'events.jsonl',
+  'history.jsonl',
+  'learning-curve.svg',
+  'model.json',
+  'run.json',
+  'summary.md',
+  'weights.safetensors',
+]
 
 /** 60 rows: the class is the sign of a − b, with a column of text and one of identifiers. */
 function classTable(): string {
@@ -215,7 +223,7 @@ test('digits: a small network learns in one epoch, and the folder opens', async 
   for (const text of ['50,000 to learn from', 'linear(784, 32)', 'epoch 1/1', 'taken for']) expect(out).toContain(text)
   expect(Number(/(\d+\.\d+) % of the 10,000 test images/.exec(out.replace(/ +/g, ' '))![1])).toBeGreaterThan(88)
   expect(lines(out).at(-2)).toMatch(/^Folder +runs\/digits-001$/)
-  expect(files('runs/digits-001')).toEqual(runFiles)
+  expect(files('runs/digits-001')).toEqual([...runFiles, 'pictures'].sort())
   const inspected = JSON.parse((await gradus(['inspect', 'runs/digits-001', '--json'])).out)
   expect(inspected).toMatchObject({
     network: { inputs: [28, 28], hidden: [32] },

@@ -37,7 +37,7 @@ export const train: Verb = (root, finish) => {
       'after',
       `
 What is left out is guessed from the data, and what was guessed is printed with the option that says otherwise.
-The folder holds model.json, weights.safetensors, history.jsonl, run.json, learning-curve.svg and summary.md.
+The folder holds model.json, weights.safetensors, run.json, events.jsonl, history.jsonl, learning-curve.svg and summary.md.
 Ctrl-C stops the training, keeps the best so far and completes the folder.
 With --output FOLDER --resume the same command can be given again, whatever ended it, and ends as if nothing had.
 
