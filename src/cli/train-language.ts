@@ -177,7 +177,7 @@ export async function trainLanguage(file: string, command: LanguageCommand, word
       earlyStopping: { patience: settings.patience, restoreBest: true },
       signal,
       progress: progressOf(command),
-      ...run.checkpoint(1, settings),
+      ...run.fit(1, settings),
     })
     await eachEpoch(training, (epoch) => {
       run.log(1, epoch)

@@ -12,6 +12,7 @@ import { accuracy, confusionMatrix, f1, precision, recall } from '../metrics/ind
 import { summary } from '../nn/summary.js'
 import { evaluate } from '../train/evaluate.js'
 import { fit } from '../train/fit.js'
+import { logMistakes } from '../train/mistakes.js'
 import { eachEpoch } from '../train/run.js'
 import { NothingLearned } from '../train/table-model.js'
 import { optimizerOf, type TrainingSettings } from '../train/table-settings.js'
@@ -76,6 +77,8 @@ export interface TextParts {
   readonly train: Dataset
   readonly validation: Dataset
   readonly test: Dataset
+  /** Rows of the table that `test` has, in its order. */
+  readonly tested: ArrayLike<number>
   /** The class that tables of two classes are asked about: the rarer one. */
   readonly positive: string
 }
@@ -107,6 +110,7 @@ export function partsOf({ texts, labels }: TextTable, settings: TextClassSetting
     train: train!,
     validation: validation!,
     test: test!,
+    tested: parts.test,
     positive: classes[counts.indexOf(Math.min(...counts))]!,
   }
 }
@@ -140,7 +144,8 @@ export async function trainTexts(file: string, command: TextClassCommand, words:
   const settings = settingsOf(given)
   const print = sayOf(command, say)
   const data = await readTextTable(file, { columns, header, separator, target, text })
-  const { classes, train, validation, test, positive } = partsOf(data, settings)
+  const parts = partsOf(data, settings)
+  const { classes, train, validation, test, positive } = parts
   const [learned, judged, tested] = [train, validation, test].map((part) => part.input.shape[0]!) as [
     number,
     number,
@@ -163,7 +168,7 @@ export async function trainTexts(file: string, command: TextClassCommand, words:
   const name = basename(file).replace(/(\.(csv|tsv|txt|data|gz))+$/i, '')
   const reading = { columns, header, separator, target: data.target, text: data.text }
   const configuration = configurationOf(file, 'texts', { ...command, ...reading }, textClassKindSettings, settings)
-  return withRun({ output, name, resume, command: words, configuration }, async (run, signal) => {
+  return withRun({ output, name, resume, command: words, configuration, examples: 0 }, async (run, signal) => {
     print(
       entry(
         'Texts',
@@ -198,11 +203,17 @@ export async function trainTexts(file: string, command: TextClassCommand, words:
       earlyStopping: { patience: settings.patience, restoreBest: true },
       signal,
       progress: progressOf(command),
-      ...run.checkpoint(1, settings),
+      ...run.fit(1, settings),
     })
     await eachEpoch(training, (epoch) => run.log(1, epoch))
     const { history } = training
     if (history.epochs.length === 0) throw new NothingLearned('train')
+    const testRows = parts.tested
+    if (!signal.aborted)
+      await logMistakes(run.events, net, test, {
+        epoch: history.best?.epoch,
+        describe: (row) => ({ index: testRows[row]!, text: data.texts[testRows[row]!]! }),
+      })
     const { confusion, ...scores } = await scoresOf(net, test, classes, positive)
     const counts = classes.map((_, i) => Array.from(test.target.data).filter((label) => label === i).length)
     const baseline = Math.max(...counts) / tested
