@@ -141,10 +141,16 @@ function errorOf(loss: Loss, output: Tensor, target: Tensor, weight: Tensor | un
 export function outputShape(operation: string, net: Net, samples: Samples, count: number, name: string): Shape {
   const { takes } = net as { takes?: Shape }
   const shape = samples.shape.slice(1)
-  if (takes && !sameShape(takes, shape.slice(Math.max(0, shape.length - takes.length))))
+  const last = takes && shape.slice(Math.max(0, shape.length - takes.length))
+  // Extents below 0 are not known: the height of images, say.
+  if (
+    takes &&
+    last &&
+    !sameShape(takes, last.length === takes.length ? last.map((n, i) => (takes[i]! < 0 ? takes[i]! : n)) : last)
+  )
     throw new ShapeError(
       operation,
-      `the network takes samples of ${formatShape(takes)}, those of ${name} are ${formatShape(shape)}`,
+      `the network takes samples of [${takes.map((n) => (n < 0 ? 'any' : n)).join(',')}], those of ${name} are ${formatShape(shape)}`,
       {
         hint:
           shape.length > 1 && shape.reduce((n, extent) => n * extent, 1) === takes[0]
