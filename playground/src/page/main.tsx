@@ -3,6 +3,7 @@ import 'uplot/dist/uPlot.min.css'
 import './style.css'
 import { render } from 'preact'
 import { ChapterView } from './chapter-view.js'
+import { DigitsView } from './digits-view.js'
 import { PlayView } from './play-view.js'
 import { hashOf, nextTheme, useStore } from './store.js'
 
@@ -24,6 +25,9 @@ function Header() {
         <a href="#/chapters/four-steps" aria-current={current('chapters')}>
           The lecture
         </a>
+        <a href="#/digits" aria-current={current('digits')}>
+          Digits
+        </a>
       </nav>
       <button type="button" onClick={nextTheme} aria-label={`Theme: ${theme}`}>
         <span aria-hidden="true">{theme === 'auto' ? '◐' : theme === 'dark' ? '●' : '○'}</span>
@@ -37,7 +41,13 @@ function App() {
   return (
     <>
       <Header />
-      {place.view === 'chapters' ? <ChapterView key={place.chapter} id={place.chapter} /> : <PlayView />}
+      {place.view === 'chapters' ? (
+        <ChapterView key={place.chapter} id={place.chapter} />
+      ) : place.view === 'digits' ? (
+        <DigitsView />
+      ) : (
+        <PlayView />
+      )}
     </>
   )
 }
