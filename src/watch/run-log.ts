@@ -19,6 +19,10 @@ const longestLine = 1 << 26
 /** So many bytes at the beginning of a file say whether it is still the same. */
 const headSize = 256
 const mostNetworks = 200
+/** How lines of step events begin. */
+const stepMark = Buffer.from('{"kind":"step"')
+const isStep = (text: Buffer, from: number, to: number) =>
+  to - from > stepMark.length && text.compare(stepMark, 0, stepMark.length, from, from + stepMark.length) === 0
 const nothing = (): Buffer<ArrayBufferLike> => Buffer.alloc(0)
 /** A link might lead out of the folder, a pipe would never end. */
 const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
@@ -36,6 +40,8 @@ export class RunLog {
   #rest = nothing()
   #head = nothing()
   #identity = ''
+  /** The last step event of those that are passed over. */
+  #passed: { readonly line: Buffer; readonly span: Span } | undefined
 
   constructor(path: string, { whole = true }: { readonly whole?: boolean } = {}) {
     this.path = path
@@ -130,13 +136,26 @@ export class RunLog {
     const base = this.#offset - text.length
     let from = 0
     for (let to = text.indexOf(10); to >= 0; to = text.indexOf(10, from)) {
-      if (to > from) this.#line(text.subarray(from, to), { offset: base + from, length: to - from })
+      const span = { offset: base + from, length: to - from }
+      // What is not kept need not be understood, but for the last of it, which says how far the run is.
+      if (!this.#whole && isStep(text, from, to)) this.#passed = { line: text.subarray(from, to), span }
+      else if (to > from) {
+        this.#takePassed()
+        this.#line(text.subarray(from, to), span)
+      }
       from = to + 1
     }
+    this.#takePassed()
     this.#rest = text.subarray(from)
     if (this.#rest.length <= longestLine) return
     this.#rest = nothing()
     this.badLines++
+  }
+
+  #takePassed(): void {
+    const passed = this.#passed
+    this.#passed = undefined
+    if (passed) this.#line(passed.line, passed.span)
   }
 
   #line(line: Buffer, span: Span): void {

@@ -5,7 +5,7 @@
  * const runs = new Runs('runs'); runs.listen((message, data) => ...); await runs.look(); runs.list().runs[0]?.name
  */
 import { constants } from 'node:fs'
-import { open, readdir, realpath } from 'node:fs/promises'
+import { lstat, open, readdir, realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { folderHolder } from '../io/lock.js'
 import type { Best, Json, LiveMessages, RunList, RunState, RunSummary } from './api.js'
@@ -47,6 +47,7 @@ export class Run {
   /** Whether all points are to be kept from the next reading on. */
   #wantsWhole = false
   #held = false
+  #files = ''
 
   constructor(name: string, folder: string) {
     this.name = name
@@ -65,8 +66,14 @@ export class Run {
   async #read(): Promise<boolean> {
     const before = this.problem
     let changed = false
+    const again = this.log.whole !== this.#wantsWhole
+    const files = await Promise.all(['events.jsonl', 'run.json'].map((name) => fingerprint(join(this.folder, name))))
+    const same = files.join() === this.#files
+    this.#files = files.join()
+    // Of hundreds of runs most are over: to see that nothing has happened must cost little.
+    if (same && !again && this.#summary && this.#summary.state !== 'running') return false
+    if (again) this.log.reset(this.#wantsWhole)
     this.problem = undefined
-    if (this.log.whole !== this.#wantsWhole) this.log.reset(this.#wantsWhole)
     try {
       changed = await this.#describe()
     } catch (error) {
@@ -154,6 +161,12 @@ export class Run {
     }
     return this.#summary
   }
+}
+
+/** Changes whenever a file does. */
+const fingerprint = async (path: string): Promise<string> => {
+  const found = await lstat(path).catch(() => undefined)
+  return found ? `${found.ino}:${found.size}:${found.mtimeMs}` : 'none'
 }
 
 const endings: readonly string[] = ['finished', 'stopped early', 'left', 'failed']
@@ -323,7 +336,7 @@ export class Runs {
       const name = prefix + entry.name
       const path = join(folder, entry.name)
       // Gone in the meantime, or not ours to read.
-      const isRun = await this.#isRun(path).catch(() => undefined)
+      const isRun = this.#runs.has(name) || (await this.#isRun(path).catch(() => undefined))
       if (isRun) found.set(name, path)
       else if (isRun === false && depth < deepest) await this.#walk(path, `${name}/`, depth + 1, found).catch(() => {})
     }

@@ -15,6 +15,8 @@ const versionOf = (name: string) => get().runs.find((run) => run.name === name)?
 /** At least so long between two answers that only new events ask for. */
 const restBetween = 700
 
+const firstAtOnce = 4
+
 /** Curves by run. */
 export type CurvesByRun = ReadonlyMap<string, readonly Curve[]>
 
@@ -68,7 +70,10 @@ class CurveLoader {
   }
 
   async #load(): Promise<void> {
-    const names = this.#stale()
+    // Runs that are new are long files, perhaps: some are drawn while others are read.
+    const stale = this.#stale()
+    const unread = stale.filter((name) => !this.#have.has(name))
+    const names = unread.length > 0 ? unread.slice(0, firstAtOnce) : stale
     const key = this.#key
     if (names.length === 0 || get().connection !== 'live') return
     this.#running = new AbortController()
@@ -92,7 +97,8 @@ class CurveLoader {
       this.#running = undefined
     }
     this.#tell()
-    this.#next = performance.now() + Math.max(restBetween, 3 * (performance.now() - began))
+    const more = this.#names.some((name) => !this.#have.has(name))
+    this.#next = more ? 0 : performance.now() + Math.max(restBetween, 3 * (performance.now() - began))
     this.#plan()
   }
 }

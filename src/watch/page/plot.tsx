@@ -39,6 +39,7 @@ export interface PlotProps {
 const height = 208
 const mostTableRows = 200
 const mostHints = 12
+const mostPoints = 12
 
 export const axisValue = (axis: Axis, value: number): string => (axis === 'time' ? duration(value) : number(value))
 
@@ -109,7 +110,8 @@ function optionsOf(props: PlotProps, width: number, hint: (plot: uPlot) => void)
     ],
     cursor: {
       y: false,
-      points: { size: 6, width: 1 },
+      // A point a line is an element of its own.
+      points: { show: lines.length <= mostPoints, size: 6, width: 1 },
       drag: { x: props.onZoom !== undefined, y: false, setScale: false },
       ...(props.sync ? { sync: { key: props.sync, setSeries: false } } : {}),
     },
@@ -252,7 +254,8 @@ const describe = (lines: readonly Line[]) =>
 function showHint(plot: uPlot, box: HTMLDivElement | null, { lines, axis }: PlotProps): void {
   const { idx, left = -1 } = plot.cursor
   if (!box) return
-  if (idx == null || left < 0) {
+  // Charts that follow another show the place only: thirty lists of values would be slow, and nobody reads them.
+  if (idx == null || left < 0 || !box.parentElement?.matches(':hover, :focus')) {
     box.hidden = true
     return
   }
