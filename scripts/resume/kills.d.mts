@@ -3,6 +3,7 @@ export interface VictimOptions {
   readonly threads?: number
   readonly after?: number
   readonly call?: number
+  readonly log?: string
 }
 export function victimOf(
   folder: string | undefined,

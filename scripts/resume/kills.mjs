@@ -6,15 +6,16 @@ const victim = fileURLToPath(new URL('victim.mjs', import.meta.url))
 
 /**
  * One process: killed `after` so many milliseconds of training, or before the `call`-th system call of its checkpoints, unless it
- * ends before. Gives whether it was killed, its last line, what it said on standard error, and how long it trained.
+ * ends before. `log`: a folder for its log. Gives whether it was killed, its last line, what it said on standard error, and how long it trained.
  */
-export function victimOf(folder, { engine = 'wasm', threads = 1, after, call } = {}) {
+export function victimOf(folder, { engine = 'wasm', threads = 1, after, call, log } = {}) {
   const env = {
     ...process.env,
     GRADUS_ENGINE: engine,
     GRADUS_THREADS: String(threads),
     GRADUS_VERIFY: '0',
     KILL_AT: String(call ?? 0),
+    ...(log ? { LOG: log } : {}),
   }
   const child = spawn(process.execPath, [victim, ...(folder ? [folder] : [])], {
     env,

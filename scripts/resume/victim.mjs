@@ -1,5 +1,5 @@
 // A run of training that is to be killed: `node victim.mjs FOLDER`. It says 'training' when it starts; if it lives, it ends with one
-// line, the bits of its network and history. KILL_AT=7 kills it before the seventh system call of its checkpoints.
+// line, the bits of its network and history. LOG=FOLDER writes a log there. KILL_AT=7 kills it before the seventh system call of its checkpoints.
 import { createHash } from 'node:crypto'
 import { fit, loss, metrics, nn, optim, state } from '../../dist/index.js'
 import { watchCalls } from '../../dist/io/atomic.js'
@@ -38,6 +38,7 @@ const history = await fit(net, {
   seed: 7,
   checkpoint: folder && { folder, every: { steps: 40 }, keep: 2 },
   resume: folder !== undefined,
+  log: process.env.LOG,
   progress: { start: () => console.log('training') },
 })
 const hash = createHash('sha256')

@@ -6,9 +6,9 @@
  * for await (const event of readEvents('runs/digits-001')) if (event.kind === 'warning') console.log(event.message)
  */
 import { FileError } from '../base/errors.js'
-import type { AnyEvent } from '../io/event-lines.js'
 import type { ReadRunOptions, RunContent } from '../io/run-reader.js'
 import { checkFolder } from './checkpoint-check.js'
+import type { RunEvent } from './events.js'
 
 /**
  * A run as curves of at most `points` points (the lowest, highest and last value of each stretch of steps), its last epochs, confusion
@@ -28,7 +28,7 @@ export async function readRun(folder: string, options: ReadRunOptions = {}): Pro
  * The events of a run in order, without those that a resumed run has made void, and without a line that was cut short. Kinds of a later
  * Gradus come as they are. Throws FileError where there is no run.
  */
-export async function* readEvents(folder: string): AsyncGenerator<AnyEvent, void, void> {
+export async function* readEvents(folder: string): AsyncGenerator<RunEvent, void, void> {
   checkFolder('readEvents', folder)
   const [{ eventsOf }, { runFiles }, { access }] = await Promise.all([
     import('../io/event-scan.js'),
@@ -39,7 +39,7 @@ export async function* readEvents(folder: string): AsyncGenerator<AnyEvent, void
   await access(path).catch((cause) => {
     throw noRun('readEvents', folder, cause)
   })
-  yield* eventsOf(path)
+  yield* eventsOf(path) as AsyncGenerator<RunEvent, void, void>
 }
 
 const noRun = (operation: string, folder: string, cause?: unknown): FileError =>

@@ -6,7 +6,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
-import { readEvents, readRun } from 'gradus'
+import { type RunEvent, readEvents, readRun } from 'gradus'
 import { afterAll, expect, test } from 'vitest'
 import { type AnyEvent, eventLine, parseEvent } from '../../src/io/event-lines.js'
 import { RunReader } from '../../src/io/run-reader.js'
@@ -25,7 +25,7 @@ afterAll(() => rmSync(base, { recursive: true }))
 
 const step = (n: number, loss = n) => ({ kind: 'step', time: n, step: n, epoch: Math.ceil(n / 10), loss })
 const all = async (folder: string) => {
-  const list: AnyEvent[] = []
+  const list: RunEvent[] = []
   for await (const event of readEvents(folder)) list.push(event)
   return list
 }
