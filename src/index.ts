@@ -182,11 +182,20 @@ export {
 } from './train/find-learning-rate.js'
 export { type FitOptions, fit } from './train/fit.js'
 export type { FitCheckpointOptions } from './train/fit-checkpoint-options.js'
+export type { FitObserveOptions } from './train/fit-diagnosis.js'
 export { type GenerateOptions, generate } from './train/generate.js'
+export { histogramOf } from './train/histogram.js'
 export { logMistakes, type MistakeOptions } from './train/mistakes.js'
 export { type ActivationName, type MlpConfig, type MlpOptions, mlp } from './train/mlp.js'
 export type { ClassPrediction, Model, ModelDescription, ModelInput, Prediction } from './train/model.js'
 export { type ModelContent, modelFrom, openModel, saveModel } from './train/model-folder.js'
+export {
+  type MonitorOptions,
+  type MonitorWarning,
+  TrainingMonitor,
+  trainingMonitor,
+  type WarningKind,
+} from './train/monitor.js'
 export { ReduceOnPlateau, type ReduceOnPlateauOptions, reduceOnPlateau } from './train/plateau.js'
 export { predict } from './train/predict.js'
 export { type Progress, progressLine, type TextStream } from './train/progress.js'

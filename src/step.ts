@@ -102,7 +102,9 @@ export function compile<A extends readonly unknown[], R>(
   const { onNonFinite, observe } = options
   const every = observe && (observe.every ?? 100)
   const watching: Watching | undefined =
-    onNonFinite || observe ? { onNonFinite, every, observe: observe?.to, skipped: tellSkipped } : undefined
+    onNonFinite || observe
+      ? { onNonFinite, every, observe: observe?.to, gradients: observe?.gradients, skipped: tellSkipped }
+      : undefined
   return compileWatched(f, options, watching).step
 }
 
@@ -129,7 +131,7 @@ export function compileWatched<A extends readonly unknown[], R>(
         ...options,
         random,
         watching,
-        wholeGradients: options.observe?.gradients,
+        wholeGradients: watching?.gradients,
       })
       known.push(found)
       if (known.length === manyShapes + 1) warnShapes(known, flat.paths)

@@ -33,6 +33,8 @@ export interface Watching {
   /** Every so many steps. */
   readonly every?: number
   readonly observe?: (observation: Observation) => void
+  /** Whether observations have the gradients themselves. */
+  readonly gradients?: boolean
   /** Of the first step that is skipped, and of each tenfold of that. */
   readonly skipped?: (fault: NonFiniteFault, count: number) => void
   /** Arguments may be written over after a call. */
@@ -60,6 +62,8 @@ export class Sentinel {
   steps = 0
   /** Steps that left everything as it was. */
   skipped = 0
+  /** Which they were in the last run; counted from 1. */
+  recent: number[] = []
   readonly #watching: Watching
   readonly #journal: Journal<Recorded>
   readonly #recorded = new Map<Guarded, Recorded>()
@@ -73,6 +77,7 @@ export class Sentinel {
   run(step: Guarded, list: readonly Inputs[]): TypedArray[][] {
     const { every, observe } = this.#watching
     const results: TypedArray[][] = []
+    this.recent = []
     for (let at = 0; at < list.length; ) {
       const left = every ? every - 1 - (this.steps % every) : Number.POSITIVE_INFINITY
       if (left === 0) {
@@ -125,6 +130,7 @@ export class Sentinel {
 
   #skip(entry: number, step: number): void {
     this.skipped++
+    this.recent.push(step)
     if (!this.#watching.skipped || !/^10*$/.test(String(this.skipped))) return
     const journal = this.#journal
     if (!journal.hasState) return

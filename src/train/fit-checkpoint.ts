@@ -196,6 +196,9 @@ export class FitCheckpoints {
     )
   }
 
+  /** Is called before anything is written, and may throw instead: what is not finite must not be the newest checkpoint. */
+  ready: () => void = () => {}
+
   /**
    * Begins to write what the run is now, unless nothing has changed since; training may go on meanwhile. One at a time: waits for the one
    * before, and throws what that has thrown.
@@ -203,6 +206,7 @@ export class FitCheckpoints {
   async save(): Promise<void> {
     await this.settled()
     if (!this.#changed) return
+    this.ready()
     const { epochs, under } = this.#run.position
     const last = epochs[epochs.length - 1]
     // In the middle of an epoch nothing was validated.

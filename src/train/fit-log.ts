@@ -8,7 +8,7 @@ import type { Dataset } from '../data/column.js'
 import type { Explanation } from '../explain.js'
 import { parameters } from '../nn/module.js'
 import { summary } from '../nn/summary.js'
-import type { EndEvent, EventScores, RunEvent, RunObserver } from './events.js'
+import type { EndEvent, EventScores, RunEvent, RunObserver, StepEvent } from './events.js'
 import { logMistakes, tellsClasses } from './mistakes.js'
 import type { FitOptions } from './options.js'
 import { plainConfiguration } from './run-info.js'
@@ -72,15 +72,21 @@ export class FitLog implements RunObserver {
     return this.#every - (steps % this.#every)
   }
 
-  /** A step was made. `learningRate` is asked for where there is an event. */
-  step(step: number, epoch: number, loss: number, samples: number, learningRate: () => number | undefined): void {
+  /** A step was made. `further` is asked for where there is an event. */
+  step(
+    step: number,
+    epoch: number,
+    loss: number,
+    samples: number,
+    further: () => Pick<StepEvent, 'learningRate' | 'gradientNorm' | 'updateNorm'>,
+  ): void {
     this.#samples += samples
     if (step % this.#every !== 0) return
     const now = performance.now()
     const samplesPerSecond = (1000 * this.#samples) / (now - this.#since)
     this.#since = now
     this.#samples = 0
-    this.event({ kind: 'step', time: Date.now(), step, epoch, loss, learningRate: learningRate(), samplesPerSecond })
+    this.event({ kind: 'step', time: Date.now(), step, epoch, loss, samplesPerSecond, ...further() })
   }
 
   /** An epoch is done. Its lines are written beside what follows. */

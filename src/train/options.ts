@@ -9,7 +9,10 @@ import { type MovingAverageOptions, movingAverageRule, ParameterAverage } from '
 import { Optimizer, type OptimizerSpec } from '../optim/optimizer.js'
 import type { Tensor } from '../trace/tensor.js'
 import type { EarlyStopping, EarlyStoppingOptions } from './early-stopping.js'
+
 import { checkCheckpointOptions, type FitCheckpointOptions } from './fit-checkpoint-options.js'
+import { checkDiagnosisOptions, type FitObserveOptions } from './fit-diagnosis.js'
+
 import type { ReduceOnPlateau, ReduceOnPlateauOptions } from './plateau.js'
 import type { Progress } from './progress.js'
 import type { MemberLog, RunLog } from './run-log.js'
@@ -74,6 +77,17 @@ export interface FitOptions<
    * folder that has a run is refused, unless `resume` is true. Or a log of `runLog`, which stays open.
    */
   readonly log?: string | RunLog | MemberLog
+  /**
+   * What becomes of a step whose loss or gradients turn NaN or infinite. 'stop' (the default): the run fails with a NonFiniteError, which
+   * names the first operation, its layer and its inputs, and the network is as it was before that step. 'skip': the step leaves every
+   * parameter, moment and statistic as it was, and the run goes on; `epoch.skipped` counts.
+   */
+  readonly onNonFinite?: 'stop' | 'skip'
+  /**
+   * Looks at every so many steps: gradients, updates, activations, by layer; warns of what looks wrong. true is every 100 steps, a
+   * number every so many; see `FitObserveOptions`. The bits are those of a run that is not observed.
+   */
+  readonly observe?: boolean | number | FitObserveOptions
   /** A compiled step of one's own, called with each batch instead of one made of loss and optimizer. Returns its error. */
   readonly step?: (input: Tensor, target: Tensor) => Tensor
 }
@@ -98,6 +112,8 @@ export const fitOptionNames: readonly (keyof FitOptions)[] = [
   'checkpoint',
   'resume',
   'log',
+  'onNonFinite',
+  'observe',
   'step',
 ]
 
@@ -153,6 +169,7 @@ export function checkOptions(options: FitOptions): void {
   } else if (typeof step !== 'function')
     fail('step is no function', 'Give a compiled one: compile((input, target) => error).')
   checkCheckpointOptions(options)
+  checkDiagnosisOptions(options)
 }
 
 const averageHint =

@@ -9,14 +9,16 @@ import { isPlainOptions } from '../base/options.js'
 import { formatShape, type Shape, sameShape } from '../base/shape.js'
 import type { Dataset, Samples } from '../data/column.js'
 import { batchShape, converted, convertedTensor, isScaled, valueType } from '../data/source.js'
+import type { Sentinel, Watching } from '../diagnosis/sentinel.js'
 import { topological } from '../graph/node.js'
 import type { StoredTensor } from '../io/safetensors.js'
 import { asMetric, type Metric, MetricTotal, type Sums } from '../metrics/metric.js'
 import { backpropagate } from '../nn/backpropagate.js'
 import type { ParameterAverage } from '../optim/average.js'
 import type { Optimizer } from '../optim/optimizer.js'
-import { type Compiled, compile } from '../step.js'
+import { type Compiled, compile, compileWatched } from '../step.js'
 import type { RandomGenerator } from '../trace/random.js'
+import { withStage } from '../trace/scope.js'
 import { leaf, Tensor } from '../trace/tensor.js'
 import { Trace } from '../trace/trace.js'
 import { evaluateTensor, TensorValue } from '../trace/value.js'
@@ -64,7 +66,22 @@ export function trainingProgram(
   random: RandomGenerator,
   average?: ParameterAverage,
 ): BatchProgram {
-  return compile(
+  return watchedProgram(net, data, feed, loss, optimizer, metrics, random, average, undefined).step
+}
+
+/** The same, watched: that it stays finite, and what its layers do. */
+export function watchedProgram(
+  net: Net,
+  data: Dataset,
+  feed: Pick<Feed, 'stored'>,
+  loss: Loss,
+  optimizer: Optimizer,
+  metrics: ReadonlyMap<string, Metric>,
+  random: RandomGenerator,
+  average: ParameterAverage | undefined,
+  watching: (Watching & { readonly gradients?: boolean }) | undefined,
+): { readonly step: BatchProgram; readonly sentinel: Sentinel | undefined } {
+  return compileWatched(
     (...batch: readonly Tensor[]) => {
       const { error, result } = forward(net, data, loss, metrics, feed.stored(batch))
       const changed = optimizer.update(backpropagate(error!, optimizer.parameters))
@@ -72,6 +89,7 @@ export function trainingProgram(
       return result
     },
     { training: true, random },
+    watching,
   )
 }
 
@@ -94,7 +112,7 @@ function forward(
 ): { error: Tensor | undefined; result: BatchResult } {
   const output = net(netInput(net, input!, data.input))
   const values = targetFor(output, convertedTensor(target!, data.target, 'target'))
-  const error = loss && errorOf(loss, output, values, weight)
+  const error = loss && withStage('error computation', () => errorOf(loss, output, values, weight))
   const sums: { [metric: string]: { readonly [name: string]: Tensor } } = {}
   let collects = false
   for (const [name, metric] of metrics) {

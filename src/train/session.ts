@@ -3,6 +3,7 @@
  * at the end, however it comes. In: network and options. Out: epochs, one by one.
  */
 import { ValueError } from '../base/errors.js'
+import { NonFiniteError } from '../base/non-finite.js'
 import { breath, CallSize } from '../base/pace.js'
 import { checkLabels, type Dataset, sampleCount, subset } from '../data/column.js'
 import { LazyDataset } from '../data/lazy-dataset.js'
@@ -21,16 +22,18 @@ import type { Tensor } from '../trace/tensor.js'
 import type { CheckpointParts } from './checkpoint-parts.js'
 import { bestOf, EarlyStopping } from './early-stopping.js'
 import { Evaluator, type Judged, judgedOf } from './evaluate.js'
+import type { RunEvent } from './events.js'
 import type { FitCheckpoints, Underway } from './fit-checkpoint.js'
+import { FitDiagnosis } from './fit-diagnosis.js'
 import type { FitLog } from './fit-log.js'
+import { notFinite } from './not-finite.js'
 import type { FitOptions } from './options.js'
 import { ReduceOnPlateau } from './plateau.js'
-import { type BatchResult, metricsOf, outputShape, ownStep, ScoreTotal, trainingProgram } from './program.js'
+import { type BatchResult, metricsOf, outputShape, ownStep, ScoreTotal, watchedProgram } from './program.js'
 import { type Progress, progressLine } from './progress.js'
 import type { RunControl } from './run.js'
 import { type FedBatch, HeldFeed, StreamFeed, type TrainingFeed } from './training-feed.js'
 import type { Epoch, History, Net, Scores } from './types.js'
-import { unknownLabel, unknownNumber } from './unknown.js'
 
 /** Makes steps on batches. */
 type Steps = (batches: readonly (readonly Tensor[])[]) => BatchResult[]
@@ -53,6 +56,8 @@ interface Prepared {
   readonly group: number
   /** Dropout's and the like. */
   readonly random: RandomGenerator
+  /** Not of a step of one's own. */
+  readonly diagnosis: FitDiagnosis | undefined
 }
 
 export class Session {
@@ -80,6 +85,8 @@ export class Session {
   #underway: Underway | undefined
   /** Steps in the epochs that are done. */
   #before = 0
+  /** The batches of the last call. */
+  #fed: { readonly list: readonly FedBatch[]; readonly batch: number; readonly epoch: number } | undefined
   /** Batches in an epoch, where that is known or was seen. */
   #batches: number | undefined
 
@@ -149,8 +156,8 @@ export class Session {
       this.#stopped = 'finished'
     } catch (error) {
       this.#stopped = 'failed'
-      this.#error = error
-      throw error
+      this.#error = prepared ? this.#explained(error, prepared) : error
+      throw this.#error
     } finally {
       if (this.#stopped === 'running') this.#stopped = this.#options.signal?.aborted ? 'aborted' : 'left'
       await this.#end(prepared, done)
@@ -242,11 +249,13 @@ export class Session {
       throw error
     }
     this.#checkpoints = opened
+    opened.ready = () => prepared.diagnosis?.check()
     if (!position) return
     this.#earlier = position.epochs
     this.#earlierSeconds = position.seconds
     this.#underway = position.under
     this.#before = position.before ?? position.epochs.length * (feed.batches ?? 0)
+    prepared.diagnosis?.startAt(this.#before + (this.#underway?.batch ?? 0))
   }
 
   /** Tells the checkpoints where the run stands. */
@@ -267,6 +276,7 @@ export class Session {
     this.#underway = undefined
     const start = performance.now() - 1000 * (underway?.seconds ?? 0)
     if (average?.active) average.swap()
+    prepared.diagnosis?.begin(number)
     const total = new ScoreTotal(this.#metrics)
     if (underway) total.loadState(underway.total())
     const pass = feed.pass(number, underway?.batch ?? 0)
@@ -307,28 +317,51 @@ export class Session {
       await pass.end()
     }
     if (batch === 0) throw new ValueError('fit', `epoch ${number} has no training data`, { hint: noData })
-    this.#before += batch
     this.#batches = batch
+    prepared.diagnosis?.check()
+    this.#before += batch
     const scores = total.scores(true)
+    const seen = prepared.diagnosis?.end(scores.loss)
     const learningRate = optimizer?.learningRate
     this.#showAverage(prepared)
     const validated = validation && (await this.#validate(evaluator!, validation))
     if (validation && !validated) return undefined
     const seconds = (performance.now() - start) / 1000
-    return { epoch: number, train: scores, validation: validated, learningRate, seconds }
+    return { epoch: number, train: scores, validation: validated, learningRate, seconds, ...seen }
   }
 
   /** Makes steps on some batches, of which `batch` is the first. */
   #make(fed: readonly FedBatch[], prepared: Prepared, total: ScoreTotal, epoch: number, batch: number): void {
-    const { steps, calls } = prepared
+    const { steps, calls, diagnosis } = prepared
+    this.#fed = { list: fed, batch, epoch }
     const call = () => steps(fed.map((one) => one.arguments))
     const results = calls ? calls.timed(fed.length, call) : call()
+    const skipped = diagnosis?.skippedFrom(this.#before + batch + 1)
     for (const [i, result] of results.entries()) {
+      // A skipped batch counts nowhere.
+      if (skipped?.has(i)) continue
       const loss = total.add(result, fed[i]!.weight)
       this.#steps = this.#before + batch + i + 1
-      this.#log?.step(this.#steps, epoch, loss, fed[i]!.size, () => prepared.optimizer?.learningRate)
-      if (!Number.isFinite(loss)) this.#notFinite(loss, epoch, batch + i, prepared, fed[i]!)
+      this.#log?.step(this.#steps, epoch, loss, fed[i]!.size, () => ({
+        learningRate: prepared.optimizer?.learningRate,
+        ...diagnosis?.norms,
+      }))
+      if (!Number.isFinite(loss)) throw this.#notFinite(`the loss is ${loss}`, batch + i, prepared)
     }
+  }
+
+  /** The error of a watched step in the words of a run: epoch, batch, and what of the data explains it. */
+  #explained(error: unknown, prepared: Prepared): unknown {
+    if (!(error instanceof NonFiniteError) || error.operation !== 'step' || !prepared.diagnosis) return error
+    const { fault } = error
+    return this.#notFinite(`${fault.what} is ${fault.value}`, fault.step - this.#before - 1, prepared, error)
+  }
+
+  #notFinite(what: string, number: number, { optimizer }: Prepared, error?: NonFiniteError): Error {
+    const { list, batch, epoch } = this.#fed!
+    const of = this.#batches === undefined ? '' : ` of ${this.#batches}`
+    const sentence = `${what} in epoch ${epoch}, batch ${number + 1}${of}`
+    return notFinite(this.#net, sentence, list[number - batch], optimizer?.learningRate, error?.fault)
   }
 
   /** Outside training steps the network has the averages, if there are some. */
@@ -393,12 +426,18 @@ export class Session {
       averaged instanceof ParameterAverage ? averaged : averaged && exponentialMovingAverage(net, averaged)
     const group = own ? 1 : optimizer!.accumulate
     const random = own ? sharedGenerator() : new RandomGenerator(this.#seed)
-    const common = { feed, validation, optimizer, stopping: this.#stopping, average, group, random }
+    const observers = this.#options.log === undefined ? [] : [{ event: (event: RunEvent) => this.#log?.event(event) }]
+    const diagnosis = own ? undefined : new FitDiagnosis(net, this.#options, observers, !feed.keepsArguments)
+    const common = { feed, validation, optimizer, stopping: this.#stopping, average, group, random, diagnosis }
     if (own) {
       const step = ownStep(own, train)
       return { ...common, memory: undefined, steps: (list) => list.map(step), explain: undefined, calls: undefined }
     }
-    const program = trainingProgram(net, train, feed, loss!, optimizer!, this.#metrics, random, average)
+    const { watching } = diagnosis!
+    const watched = watchedProgram(net, train, feed, loss!, optimizer!, this.#metrics, random, average, watching)
+    const program = watched.step
+    diagnosis!.attach(watched.sentinel!)
+    if (feed instanceof HeldFeed) diagnosis!.targets(train.target.data)
     // Both programs are made before the first step: the last, smaller batch must not be a surprise.
     const rest = count === undefined ? size : count - (feed.batches! - 1) * size
     const [whole] = [...new Set([size, rest])].map((one) => program.explain(feed.example(one)))
@@ -458,21 +497,6 @@ export class Session {
     const metric = name === undefined ? undefined : this.#metrics.get(name)
     const better = name === 'loss' ? 'lower' : metric?.better
     if (better) watcher.assume(better === 'higher' ? 'max' : 'min')
-  }
-
-  #notFinite(loss: number, epoch: number, batch: number, prepared: Prepared, fed: FedBatch): never {
-    const { optimizer } = prepared
-    const { data, from, to, rowOf, first } = fed.where()
-    const rows = Array.from({ length: to - from }, (_, i) => rowOf(from + i))
-    const bad = unknownLabel(this.#net, data, from, to, rowOf) ?? unknownNumber(this.#net, data, rows)
-    const place = bad && first > 0 ? ` (Row 0 of the batch is sample ${first}.)` : ''
-    const rate = optimizer ? ` (it is ${optimizer.learningRate})` : ''
-    const of = this.#batches === undefined ? '' : ` of ${this.#batches}`
-    throw new ValueError('fit', `the loss is ${loss} in epoch ${epoch}, batch ${batch + 1}${of}`, {
-      hint: bad
-        ? bad + place
-        : `Lower the learning rate${rate}, standardise the inputs, or clip gradients: optim.chain(optim.clipByGlobalNorm(1), optim.adam(...)).`,
-    })
   }
 }
 

@@ -45,6 +45,8 @@ export interface TrainingFeed {
   readonly batches: number | undefined
   /** From batch number `from` of an epoch on. */
   pass(epoch: number, from: number): FedPass
+  /** Whether nothing writes over the arguments of a batch later. */
+  readonly keepsArguments: boolean
   /** Inside the program: input, target, and weights if there are some, as they are stored. */
   stored(batch: readonly Tensor[]): readonly Tensor[]
   /** Arguments of a batch of this size, for looking at the program. */
@@ -76,6 +78,10 @@ export class HeldFeed implements TrainingFeed {
     this.batches = Math.ceil(this.count / this.size)
     this.#order = order
     this.#feed = new Feed(dataset, held)
+  }
+
+  get keepsArguments(): boolean {
+    return this.#feed.isHeld
   }
 
   pass(epoch: number, from: number): FedPass {
@@ -160,6 +166,9 @@ export class StreamFeed implements TrainingFeed {
     await reader.prepare()
     return new StreamFeed(reader)
   }
+
+  /** Its arrays are used again. */
+  readonly keepsArguments = false
 
   get kind(): Dataset {
     return this.#reader.kind

@@ -1,6 +1,7 @@
 /**
  * @file The words of training: networks, losses, metrics, scores, epochs, histories. Types only, no code.
  */
+import type { ActivationStatistics, ParameterNorms } from '../diagnosis/observe.js'
 import type { MetricLike } from '../metrics/metric.js'
 import type { ModuleParts } from '../nn/module.js'
 import type { Tensor } from '../trace/tensor.js'
@@ -41,6 +42,14 @@ export interface Epoch<M extends Metrics = Metrics, V = Scores<M> | undefined> {
   readonly learningRate: number | undefined
   /** Training and validation together. */
   readonly seconds: number
+  /** With `observe`: norms by parameter and statistics by layer of the last step that was looked at. */
+  readonly layers?: {
+    readonly step: number
+    readonly parameters: { readonly [name: string]: ParameterNorms }
+    readonly activations: { readonly [layer: string]: ActivationStatistics }
+  }
+  /** With `onNonFinite: 'skip'`: how many steps left everything as it was, where there were any. */
+  readonly skipped?: number
 }
 
 /** The best epoch so far, by the metric that early stopping looks at. */

@@ -46,3 +46,15 @@ export function unknownLabel(
   }
   return undefined
 }
+
+/** Says which row of a batch has a number that is not finite, among the inputs or the targets. */
+export function notFiniteRow({ input, target }: Dataset, rows: readonly number[]): string | undefined {
+  for (const [name, { data, shape }] of Object.entries({ inputs: input, targets: target })) {
+    const width = data.length / shape[0]!
+    for (const row of rows)
+      for (let i = row * width; i < (row + 1) * width; i++)
+        if (!Number.isFinite(data[i]!))
+          return `Row ${row} of the ${name} has ${data[i]} at place ${i - row * width}: mend the row, or leave it out.`
+  }
+  return undefined
+}
