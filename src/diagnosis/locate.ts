@@ -45,6 +45,8 @@ const moves: ReadonlySet<Op> = new Set<Op>([
   'gather',
   'windows',
   'add',
+  'maximum',
+  'minimum',
 ])
 /** A program that counts gives two numbers a node: more nodes than this go into several. */
 const mostAtOnce = 400
@@ -95,7 +97,8 @@ export function locate(
   for (const group of groups) {
     const order = topological(group)
     count(values, order, known)
-    const root = order.find((node) => group.includes(node) && known.get(node))
+    // Of gradients the last: backpropagation came to it first.
+    const root = [...group].reverse().find((node) => known.get(node))
     if (!root) continue
     const node = search(root, order, known)
     const operands = node.operands.map(seenThrough)
@@ -158,7 +161,8 @@ function search(root: Node, order: readonly Node[], known: ReadonlyMap<Node, Bad
     const bad = known.get(node)
     if (!bad) continue
     const from = node.operands.filter((operand) => known.get(operand))
-    const isMoved = (bad.nan > 0 ? views : moves).has(node.op) && from.every((one) => meant.has(one))
+    const isMove = (bad.nan > 0 ? views : moves).has(node.op) || (isOp(node, 'reduce') && node.attrs.kind !== 'sum')
+    const isMoved = isMove && from.every((one) => meant.has(one))
     if (isOp(node, 'constant') || (isMoved && from.length > 0)) meant.add(node)
   }
   let now = root

@@ -6,6 +6,7 @@
 import type { TypedArray } from '../base/dtype.js'
 import { ValueError } from '../base/errors.js'
 import { NonFiniteError, type NonFiniteFault } from '../base/non-finite.js'
+import { mostStepsPerCall } from '../base/pace.js'
 import type { Storage } from '../base/storage.js'
 import type { Program } from '../compile.js'
 import { faultOf, faultText, type TracedStep } from './fault.js'
@@ -62,8 +63,8 @@ export class Sentinel {
   steps = 0
   /** Steps that left everything as it was. */
   skipped = 0
-  /** Which they were in the last run; counted from 1. */
-  recent: number[] = []
+  /** Which the latest of them were; counted from 1. */
+  readonly recent: number[] = []
   readonly #watching: Watching
   readonly #journal: Journal<Recorded>
   readonly #recorded = new Map<Guarded, Recorded>()
@@ -77,7 +78,6 @@ export class Sentinel {
   run(step: Guarded, list: readonly Inputs[]): TypedArray[][] {
     const { every, observe } = this.#watching
     const results: TypedArray[][] = []
-    this.recent = []
     for (let at = 0; at < list.length; ) {
       const left = every ? every - 1 - (this.steps % every) : Number.POSITIVE_INFINITY
       if (left === 0) {
@@ -130,7 +130,7 @@ export class Sentinel {
 
   #skip(entry: number, step: number): void {
     this.skipped++
-    this.recent.push(step)
+    if (this.recent.push(step) > mostStepsPerCall) this.recent.shift()
     if (!this.#watching.skipped || !/^10*$/.test(String(this.skipped))) return
     const journal = this.#journal
     if (!journal.hasState) return
