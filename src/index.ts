@@ -21,6 +21,7 @@ export {
 } from './data/column.js'
 export { type CsvOptions, parseCsv } from './data/csv.js'
 export { type KFold, type KFoldOptions, kFold } from './data/folds.js'
+export { type IdxFolder, readIdxFolder } from './data/idx-folder.js'
 export { decodeImage, type ImageFit, type ImageForm } from './data/image-decode.js'
 export { type ImageFolder, type ImageFolderOptions, imageFolder } from './data/image-folder.js'
 export type { ImageChunk, ImageSource, SkippedImage } from './data/image-source.js'
@@ -140,6 +141,7 @@ export type {
   VariablesOf,
   WithState,
 } from './train/checkpoint-parts.js'
+export { type CnnConfig, type CnnOptions, cnn } from './train/cnn.js'
 export {
   type CrossValidatedFold,
   type CrossValidateOptions,
@@ -198,6 +200,7 @@ export {
 } from './train/monitor.js'
 export { ReduceOnPlateau, type ReduceOnPlateauOptions, reduceOnPlateau } from './train/plateau.js'
 export { predict } from './train/predict.js'
+export { predictImages } from './train/predict-images.js'
 export { type Progress, progressLine, type TextStream } from './train/progress.js'
 export { readEvents, readRun } from './train/read-run.js'
 export type { BatchNow } from './train/remote-messages.js'

@@ -5,6 +5,7 @@ import type { Preprocessing } from '../data/preprocess-plan.js'
 import { summary } from '../nn/summary.js'
 import type { ModelDescription } from '../train/model.js'
 import { openModel, readHistory } from '../train/model-folder.js'
+import { membersOf } from '../train/network.js'
 import type { Epoch, Net } from '../train/types.js'
 import { bold, dim, number, percent, plural, say, sparkline, table } from './output.js'
 import { encodingText } from './table-report.js'
@@ -16,7 +17,8 @@ export async function inspectModel(folder: string, command: { readonly json?: bo
   const { description, net } = model
   // A folder that was put together by hand may lack a history.
   const history = (await readHistory(folder).catch(() => [])) as LoggedEpoch[]
-  const { inputs, members } = description.network
+  const { inputs } = description.network
+  const members = membersOf(description.network)
   const one = (members > 1 ? (net.children['members'] as readonly Net[])[0] : net)!
   const layers = summary(one, [1, ...[inputs].flat()])
   if (command.json) {
@@ -63,7 +65,15 @@ function columnLines({ inputs, target, ignored }: Preprocessing): string[] {
   return [entry('Columns', ''), table(rows, { left: [0, 1, 2] }), '']
 }
 
-function numberLines({ network, scale = 1, offset = 0 }: ModelDescription): string[] {
+function numberLines({ network, images, scale = 1, offset = 0 }: ModelDescription): string[] {
+  if (images) {
+    const { size, channels, fit = 'crop' } = images
+    const how = { crop: 'the middle of each is taken', pad: 'padded', stretch: 'stretched' }[fit]
+    return [
+      entry('Input', `PNG and JPEG files, as ${size.join('×')} pixels, ${channels === 1 ? 'grey' : 'RGB'}; ${how}`),
+      '',
+    ]
+  }
   const shape = [network.inputs].flat().join('×')
   return [
     entry('Input', `${shape} numbers, times ${number(scale)}${offset === 0 ? '' : `, plus ${number(offset)}`}`),

@@ -3,10 +3,12 @@
  * says yes trains it. To add a kind, add a row, with the settings that it takes, before tables, which take what is left.
  */
 
+import { imageSettings } from './image-settings.js'
 import { digitsSettings, modelFileSettings, type Setting, settingsOfTables } from './settings.js'
 import { languageSettings, textClassKindSettings } from './text-settings.js'
 import { looksLikeTexts } from './text-table.js'
 import type { DigitsCommand } from './train-digits.js'
+import type { ImagesCommand } from './train-images.js'
 import type { LanguageCommand } from './train-language.js'
 import type { ModelFileCommand } from './train-model-file.js'
 import type { TableCommand } from './train-table.js'
@@ -69,6 +71,16 @@ const textClasses: Kind = {
   open: async (folder, record) => (await import('./open-text.js')).openTexts(folder, record),
 }
 
+const images: Kind = {
+  name: 'images',
+  usage: 'FOLDER [options]',
+  is: async (source) => (await import('./train-images.js')).isFolder(source),
+  settings: imageSettings,
+  train: async (source, options, words) =>
+    (await import('./train-images.js')).trainOnImages(source, options as ImagesCommand, words),
+  open: async (folder, record) => (await import('./open-images.js')).openImages(folder, record),
+}
+
 const tables: Kind = {
   name: 'tables',
   usage: 'FILE.csv --target COLUMN [options]',
@@ -80,7 +92,7 @@ const tables: Kind = {
 }
 
 /** In the order in which they are asked. */
-export const kinds: readonly Kind[] = [digits, modelFiles, language, textClasses, tables]
+export const kinds: readonly Kind[] = [digits, modelFiles, images, language, textClasses, tables]
 
 /** The kind of what is to be trained. */
 export async function kindOf(source: string): Promise<Kind> {

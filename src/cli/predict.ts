@@ -1,6 +1,6 @@
 /**
- * @file `gradus predict MODEL FILE.csv`: a prediction for each row, with the probability of each class.
- * In: a model folder, a table. Out: CSV on standard output or in a file; with --json one object.
+ * @file `gradus predict MODEL FILE.csv`, or images: a prediction for each row or image, with the probability of each class.
+ * In: a model folder, a table or image files. Out: CSV on standard output or in a file; with --json one object.
  */
 import { ValueError } from '../base/errors.js'
 import type { CsvOptions } from '../data/csv.js'
@@ -9,8 +9,9 @@ import { columnIndex, place } from '../data/table.js'
 import { readTable } from '../data/table-file.js'
 import { isNumber } from '../data/table-text.js'
 import { writeFileAtomic } from '../io/atomic.js'
-import type { Model, Prediction } from '../train/model.js'
+import type { ClassPrediction, Model, Prediction } from '../train/model.js'
 import { openModel } from '../train/model-folder.js'
+import { predictImages } from '../train/predict-images.js'
 
 export interface PredictCommand {
   readonly output?: string
@@ -20,12 +21,36 @@ export interface PredictCommand {
   readonly separator?: string
 }
 
-export async function predictFile(folder: string, file: string, command: PredictCommand): Promise<number> {
+export async function predictFile(folder: string, files: readonly string[], command: PredictCommand): Promise<number> {
   const model = await openModel(folder)
+  if (model.description.images && files.every(isImageFile)) return predictImageFiles(model, files, command)
+  const [file, ...others] = files
+  if (others.length > 0)
+    throw new ValueError('predict', `a table is one file, not ${files.length}`, {
+      hint: model.description.images ? 'Images end in .png, .jpg or .jpeg.' : `Leave out ${others.join(', ')}.`,
+    })
   const csv: CsvOptions = { header: command.header, columns: command.columns, separator: command.separator }
-  const data = await readTable(file, csv)
+  const data = await readTable(file!, csv)
   const predictions = await predictTable(model, data)
-  const text = predictionsText(model, predictions, command.json)
+  return write(predictions, predictionsText(model, predictions, command.json), command)
+}
+
+const isImageFile = (file: string): boolean => /\.(png|jpe?g)$/i.test(file)
+
+/** A line a file, which begins with its name. */
+async function predictImageFiles(model: Model, files: readonly string[], command: PredictCommand): Promise<number> {
+  const predictions = await predictImages(model, files)
+  const named = predictions.map((prediction, i) => ({ file: files[i]!, ...(prediction as ClassPrediction) }))
+  const lines = csvText(model, predictions).trimEnd().split('\n')
+  const csv = lines.map((line, i) => `${i === 0 ? 'file' : field(files[i - 1]!)},${line}\n`).join('')
+  return write(
+    predictions,
+    command.json ? `${JSON.stringify({ task: model.task, classes: model.classes, predictions: named })}\n` : csv,
+    command,
+  )
+}
+
+async function write(predictions: readonly Prediction[], text: string, command: PredictCommand): Promise<number> {
   if (command.output) {
     await writeFileAtomic(command.output, text)
     if (!command.json) process.stderr.write(`${predictions.length} predictions in ${command.output}\n`)

@@ -11,8 +11,9 @@ import { type Explanation, timeText } from '../explain.js'
 import { writeFileAtomic } from '../io/atomic.js'
 import { crossEntropy } from '../loss/index.js'
 import { accuracy } from '../metrics/index.js'
-import { type MlpConfig, mlp, mlpConfig } from '../train/mlp.js'
+import { mlp, mlpConfig } from '../train/mlp.js'
 import { openModel } from '../train/model-folder.js'
+import { membersOf, type NetworkConfig } from '../train/network.js'
 import { type Profile, profileChart, profilePrediction, profileTraining } from '../train/profile.js'
 import { planTable } from '../train/table-model.js'
 import { checkSettings, lossOf, optimizerOf, type TrainingSettings } from '../train/table-settings.js'
@@ -29,7 +30,7 @@ interface Profiled {
   /** 'a training step', 'a prediction' */
   readonly what: string
   readonly source: string
-  readonly network: MlpConfig
+  readonly network: NetworkConfig
   readonly details: string
   readonly profile: Profile
 }
@@ -71,8 +72,12 @@ export async function profileCommand(
 }
 
 const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`
-const layersText = ({ inputs, hidden, outputs, members }: MlpConfig): string =>
-  `${[[inputs].flat().join('×'), ...hidden, outputs].join(' → ')}${members > 1 ? `, ${members} networks` : ''}`
+const layersText = (network: NetworkConfig): string => {
+  const members = membersOf(network)
+  const filters = network.kind === 'cnn' ? network.filters.map((count) => `${count} filters`) : []
+  const sizes = [[network.inputs].flat().join('×'), ...filters, ...network.hidden, network.outputs]
+  return `${sizes.join(' → ')}${members > 1 ? `, ${members} networks` : ''}`
+}
 const perSecond = (rows: number, seconds: number): string =>
   `${Math.round(rows / seconds).toLocaleString('en-US')} rows a second`
 

@@ -3,7 +3,7 @@
  * 0 done, 1 the data or the run failed, 2 wrong usage, 130 interrupted by Ctrl-C. The commands are in commands/.
  */
 import { Command, CommanderError } from 'commander'
-import { GradusError } from '../base/errors.js'
+import { FileError, GradusError } from '../base/errors.js'
 import { gradusVersion } from '../base/version.js'
 import { checkEnvironment } from '../settings.js'
 import { verbs } from './commands/index.js'
@@ -14,7 +14,7 @@ const usageFaults = new Set(['tableSettings', 'environment', 'configuration'])
 
 function program(exit: (code: number) => void): Command {
   const root = new Command('gradus')
-    .description('Trains neural networks: on tables, and on handwritten digits.')
+    .description('Trains neural networks: on tables, images and texts.')
     .version(gradusVersion, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'print the help of a command')
@@ -27,6 +27,7 @@ function program(exit: (code: number) => void): Command {
       `
 Examples:
   $ gradus train digits                               # MNIST, 98 % in half a minute
+  $ gradus train pets --size 64                        # images by class: pets/cat/*.jpg, pets/dog/*.jpg; or MNIST's files
   $ gradus train penguins.csv --target species        # guesses the rest and says what it guessed
   $ gradus predict runs/penguins-001 penguins.csv     # a class and probabilities for each row
   $ gradus inspect runs/penguins-001                  # layers, preprocessing, scores, history
@@ -61,7 +62,9 @@ async function main(): Promise<number> {
 /** The message without the name of the library's function, which is nothing to whoever types commands. */
 function plainMessage(error: Error): string {
   const { message } = error
-  const name = error instanceof GradusError && /^[A-Za-z.]+$/.test(error.operation) ? `${error.operation}: ` : ''
+  // A FileError may have the file's name there, which is what users need.
+  const isFunction = (text: string) => /^[A-Za-z.]+$/.test(text) && !(error instanceof FileError && text.includes('.'))
+  const name = error instanceof GradusError && isFunction(error.operation) ? `${error.operation}: ` : ''
   return message.startsWith(name) ? message.slice(name.length) : message
 }
 

@@ -43,7 +43,7 @@ export async function decodeFile(path: string, form: ImageForm): Promise<Uint8Ar
   } catch (cause) {
     throw new FileError(path, `the image cannot be read (${(cause as Error).message})`, {
       cause,
-      hint: "See that the file is there and may be read, or leave out such files: onError: 'skip'.",
+      hint: "See that the file is there and may be read, or leave such files out (onError: 'skip', --skip-damaged).",
     })
   }
   return decodeImage(bytes, form, path)

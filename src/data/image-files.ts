@@ -51,14 +51,16 @@ export async function findImages(folder: string): Promise<FoundImages> {
   }
   const strange = folders.filter((name) => !partNames[name.toLowerCase()])
   if (strange.length > 0)
-    throw new FileError(folder, `beside ${trains[0]} it has ${strange.join(', ')}, which is no part of data`, {
+    throw folderFault(folder, `has ${strange.join(', ')} beside ${trains[0]}, which is no part of data`, {
       hint: 'Parts are called train, validation and test; move other folders elsewhere, or classes into the parts.',
     })
   const names = new Map<PartName, string>()
   for (const name of folders) {
     const part = partNames[name.toLowerCase()]!
     if (names.has(part))
-      throw new FileError(folder, `both ${names.get(part)} and ${name} are ${part} data`, { hint: 'Join them.' })
+      throw folderFault(folder, `has both ${names.get(part)} and ${name}, which are ${part} data`, {
+        hint: 'Join them.',
+      })
     names.set(part, name)
   }
   return together(folder, names)
@@ -80,9 +82,9 @@ async function together(folder: string, names: ReadonlyMap<PartName, string>): P
     const found = await own(part)
     const unknown = found.classes.filter((name) => !classes.includes(name))
     if (unknown.length > 0)
-      throw new FileError(
+      throw folderFault(
         join(folder, names.get(part)!),
-        `it has ${unknown.length === 1 ? 'a class' : 'classes'} that the training data do not have: ${unknown.join(', ')}`,
+        `has ${unknown.length === 1 ? 'a class' : 'classes'} that the training data do not have: ${unknown.join(', ')}`,
         { hint: `What is never seen cannot be learned. Those of training are ${few(classes)}.` },
       )
     const absent = classes.filter((name) => !found.classes.includes(name))
@@ -103,11 +105,11 @@ async function findClasses(
   learns: boolean,
 ): Promise<ImageFiles & { readonly classes: readonly string[] }> {
   if (classes.length === 0)
-    throw new FileError(folder, loose > 0 ? `its ${loose} images are in no folder of a class` : 'it is empty', {
+    throw folderFault(folder, loose > 0 ? `has ${loose} images, which are in no folder of a class` : 'is empty', {
       hint: `Put the images of each class into a folder of its name: ${join(folder, 'cat', '1.png')}.`,
     })
   if (classes.length === 1 && learns)
-    throw new FileError(folder, `there is one class only, ${classes[0]}`, {
+    throw folderFault(folder, `has one class only, ${classes[0]}`, {
       hint: 'There is nothing to tell apart: name the folder above, or add a second class.',
     })
   const files: string[] = []
@@ -123,20 +125,15 @@ async function findClasses(
     }
   }
   if (empty.length > 0)
-    throw new FileError(
-      folder,
-      `there are no images in ${empty.length === 1 ? 'the class' : 'the classes'} ${few(empty)}`,
-      {
-        hint: 'Put some there, or remove the folder.',
-      },
-    )
+    throw folderFault(folder, `has no images in ${empty.length === 1 ? 'the class' : 'the classes'} ${few(empty)}`, {
+      hint: 'Put some there, or remove the folder.',
+    })
   return { classes, files, labels: Int32Array.from(labels) }
 }
 
 /** Images below a folder, however deep. */
 async function below(folder: string, depth = 0): Promise<{ images: string[]; others: number }> {
-  if (depth > 32)
-    throw new FileError(folder, 'folders are nested more than 32 deep', { hint: 'Is there a link to itself?' })
+  if (depth > 32) throw folderFault(folder, 'is nested more than 32 deep', { hint: 'Is there a link to itself?' })
   const { folders, names } = await listing(folder)
   const images = names.filter(isImage).map((name) => join(folder, name))
   let others = names.length - images.length
@@ -173,6 +170,9 @@ const isFolder = (path: string): Promise<boolean> =>
     (entry) => entry.isDirectory(),
     () => false,
   )
+
+const folderFault = (folder: string, fault: string, details: { readonly hint: string }): FileError =>
+  new FileError('imageFolder', `the folder ${folder} ${fault}`, details)
 
 function folderError(folder: string, cause: NodeJS.ErrnoException): FileError {
   if (cause.code === 'ENOENT') return new FileError('imageFolder', `there is no folder ${folder}`, { cause })

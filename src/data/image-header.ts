@@ -31,7 +31,7 @@ export function imageHeader(bytes: Uint8Array, source: string, maxPixels = mostP
   if (width === 0 || height === 0) throw damaged(source, `it says that it is ${width} × ${height} pixels large`)
   if (width * height > maxPixels)
     throw new FileError(source, `the image is ${width} × ${height} pixels large, more than the limit of ${maxPixels}`, {
-      hint: "Make it smaller, leave it out (onError: 'skip'), or raise maxPixels if the file is meant to be so large.",
+      hint: "Make it smaller, leave it out (onError: 'skip', --skip-damaged), or raise maxPixels if the file is meant to be so large.",
     })
   return header
 }
@@ -46,7 +46,7 @@ const startsWith = (bytes: Uint8Array, start: readonly number[]): boolean =>
 export const damaged = (source: string, fault: string, cause?: unknown): FileError =>
   new FileError(source, `the image is damaged: ${fault}`, {
     cause,
-    hint: "Replace or remove the file, or leave out such files: onError: 'skip'.",
+    hint: "Replace or remove the file, or leave such files out (onError: 'skip', --skip-damaged).",
   })
 
 /** Formats that are often met under a wrong ending, by how they begin. */
@@ -62,10 +62,11 @@ const others: readonly (readonly [name: string, start: string])[] = [
 ]
 
 function unknownFormat(bytes: Uint8Array): [fault: string, details: { hint: string }] {
-  if (bytes.length === 0) return ['the file is empty', { hint: "Remove it, or leave out such files: onError: 'skip'." }]
+  if (bytes.length === 0)
+    return ['the file is empty', { hint: "Remove it, or leave such files out (onError: 'skip', --skip-damaged)." }]
   const start = String.fromCharCode(...bytes.subarray(0, 4))
   const name = others.find(([, begin]) => start.startsWith(begin))?.[0]
-  const hint = "Convert it to PNG, remove it, or leave out such files: onError: 'skip'."
+  const hint = "Convert it to PNG, remove it, or leave such files out (onError: 'skip', --skip-damaged)."
   return [name ? `the file is ${name}, neither PNG nor JPEG` : 'the file is neither PNG nor JPEG', { hint }]
 }
 

@@ -30,7 +30,7 @@ const harmless =
 export async function decodeJpeg(bytes: Uint8Array, header: ImageHeader, source: string): Promise<Pixels> {
   if (header.channels === 4)
     throw new FileError(source, 'the JPEG has the four inks of a printer (CMYK), not colours of a screen', {
-      hint: "Save it as RGB, or leave out such files: onError: 'skip'.",
+      hint: "Save it as RGB, or leave such files out (onError: 'skip', --skip-damaged).",
     })
   const decode = await load(source)
   said = []

@@ -9,11 +9,12 @@ import { describeValue } from '../base/describe.js'
 import { ArgumentError, FileError } from '../base/errors.js'
 import { checkNames } from '../base/options.js'
 import { gradusVersion } from '../base/version.js'
+import { checkForm, type ImageForm } from '../data/image-decode.js'
 import { parsePreprocessing, type Task } from '../data/preprocess-plan.js'
 import { makeFolder, readBytes, readText, writeFile } from '../io/files.js'
 import { loadBytes, modelBytes } from '../io/model.js'
-import { mlp, parseMlp } from './mlp.js'
 import { type ClassPrediction, Model, type ModelDescription, type Prediction } from './model.js'
+import { networkFrom, parseNetwork } from './network.js'
 import type { Epoch, Net } from './types.js'
 
 export const modelFiles = {
@@ -36,8 +37,8 @@ const join = (folder: string, file: string): string => `${folder.replace(/[\\/]+
 
 /** Writes a model folder, or new weights into one; each file is the old one or the new one at any moment. */
 export async function saveModel(folder: string, content: ModelContent): Promise<void> {
-  const { net, history, task, network, preprocessing, scale, offset, classes, training } = content
-  const description = { task, network, preprocessing, scale, offset, classes, training }
+  const { net, history, task, network, images, preprocessing, scale, offset, classes, training } = content
+  const description = { task, network, images, preprocessing, scale, offset, classes, training }
   // Says now what would otherwise be found when the model is opened.
   const parsed = parseDescription(JSON.parse(JSON.stringify(jsonOf(description))), folder)
   new Model(parsed, net)
@@ -103,7 +104,7 @@ export function modelFrom(description: string, weights: Uint8Array, source = 'mo
     })
   }
   const parsed = parseDescription(json, path)
-  const net = mlp(parsed.network)
+  const net = networkFrom(parsed.network)
   loadBytes(net, weights, join(source, modelFiles.weights))
   try {
     return new Model(parsed, net)
@@ -124,7 +125,7 @@ function parseDescription(json: unknown, source: string): ModelDescription {
       `the version of the folder is ${JSON.stringify(o['version'])}, this Gradus (${gradusVersion}) reads ${formatVersion}`,
       `Train the model again, or use the Gradus that wrote it (${JSON.stringify(o['gradus'])}).`,
     )
-  const { task, preprocessing, scale, offset, classes, training } = o
+  const { task, images, preprocessing, scale, offset, classes, training } = o
   if (task === 'language model' || task === 'text classification')
     return fail(`this is a model for ${task}`, 'Open it with openTextModel.')
   if (task !== 'classification' && task !== 'regression')
@@ -135,7 +136,8 @@ function parseDescription(json: unknown, source: string): ModelDescription {
     fail('classes must be a list of names')
   return {
     task,
-    network: parseMlp(o['network'], source),
+    network: parseNetwork(o['network'], source),
+    ...(images === undefined ? {} : { images: parseImageForm(images, source) }),
     ...(preprocessing === undefined
       ? {}
       : { preprocessing: parsePreprocessing(preprocessing, `${source}: preprocessing`) }),
@@ -143,6 +145,21 @@ function parseDescription(json: unknown, source: string): ModelDescription {
     ...(offset === undefined ? {} : { offset: offset as number }),
     ...(classes === undefined ? {} : { classes: classes as string[] }),
     ...(training === undefined ? {} : { training: training as { [name: string]: unknown } }),
+  }
+}
+
+/** How images are read; `source` is for messages. */
+function parseImageForm(json: unknown, source: string): ImageForm {
+  try {
+    const { size, channels, fit, background } = json as ImageForm
+    const form = { size, channels, fit, background }
+    checkForm('images', form)
+    return form
+  } catch (cause) {
+    throw new FileError(source, `images is no form of images: ${(cause as Error).message}`, {
+      cause,
+      hint: 'The file is damaged or was edited by hand.',
+    })
   }
 }
 

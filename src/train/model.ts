@@ -6,6 +6,7 @@
 import { ShapeError, ValueError } from '../base/errors.js'
 import { sizeOf } from '../base/shape.js'
 import type { Samples } from '../data/column.js'
+import type { ImageForm } from '../data/image-resize.js'
 import { inputWidth, type Preprocessing, type Task } from '../data/preprocess-plan.js'
 import { transform, transformRow } from '../data/preprocess-transform.js'
 import type { Row, Table } from '../data/table.js'
@@ -13,7 +14,7 @@ import type { Explanation } from '../explain.js'
 import { sigmoid, softmax } from '../nn/activations.js'
 import { concatenate } from '../trace/functions.js'
 import type { Tensor } from '../trace/tensor.js'
-import type { MlpConfig } from './mlp.js'
+import type { NetworkConfig } from './network.js'
 import { Predictor } from './predict.js'
 import type { Net } from './types.js'
 
@@ -31,8 +32,10 @@ export type Prediction = ClassPrediction | number
 export interface ModelDescription {
   /** What it foretells. */
   readonly task: Task
-  /** What `mlp` builds it from. */
-  readonly network: MlpConfig
+  /** What `mlp` or `cnn` builds it from. */
+  readonly network: NetworkConfig
+  /** How an image file becomes numbers, for models of images. */
+  readonly images?: ImageForm
   /** How rows of a table become inputs; without it the model takes arrays of numbers. */
   readonly preprocessing?: Preprocessing
   /** For arrays: input = number · scale + offset. */

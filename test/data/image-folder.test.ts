@@ -132,19 +132,22 @@ test('wrong folders and options are refused with the cure', async () => {
   const root = await folderOf(good)
   await refuses('/nowhere/at/all', 'there is no folder /nowhere/at/all')
   await refuses(join(root, 'a/1.png'), 'is a file, not a folder')
-  await refuses({ 'x.png': 1, 'y.png': 2 }, '2 images are in no folder of a class. Put the images of each class')
+  await refuses(
+    { 'x.png': 1, 'y.png': 2 },
+    'has 2 images, which are in no folder of a class. Put the images of each class',
+  )
   await refuses({ 'a/1.png': 1 }, 'one class only, a')
   await refuses(
     { ...good, 'c/notes.txt': new Uint8Array(1) },
-    'no images in the class c (1 files that do not end in .png',
+    'has no images in the class c (1 files that do not end in .png',
   )
   const parts = { 'train/a/1.png': 1, 'train/b/1.png': 1 }
   await refuses(
     { ...parts, 'test/c/1.png': 1 },
-    /test: it has a class that the training data do not have: c\. What is never/,
+    /test has a class that the training data do not have: c\. What is never/,
   )
-  await refuses({ ...parts, 'val/a/1.png': 1, 'valid/a/1.png': 1 }, 'both val and valid are validation')
-  await refuses({ ...parts, 'extra/a/1.png': 1 }, 'extra, which is no part')
+  await refuses({ ...parts, 'val/a/1.png': 1, 'valid/a/1.png': 1 }, 'has both val and valid, which are validation')
+  await refuses({ ...parts, 'extra/a/1.png': 1 }, 'has extra beside train, which is no part')
   await refuses({ ...parts, 'test/a/1.png': 1 }, 'testSplit is given, but the folder has test', { testSplit: 0.2 })
   const large = await pngBytes(new Uint8Array(20), { width: 5, height: 4 })
   await refuses({ ...good, 'b/2.png': large }, /different sizes: .*1\.png is 6 × 6 .*2\.png 5 × 4\. Say which/)
@@ -158,7 +161,7 @@ test('wrong folders and options are refused with the cure', async () => {
   await refuses(root, 'cache is 1', { cache: 1 })
   await refuses(root, 'validationSplit is 2', { validationSplit: 2 })
   symlinkSync(root, join(root, 'a', 'loop'))
-  await refuses(root, 'nested')
+  await refuses(root, 'is nested')
   rmSync(join(root, 'a', 'loop'))
   // Whoever is allowed everything cannot see what others may not.
   if (process.getuid?.() !== 0) {

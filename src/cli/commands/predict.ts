@@ -11,9 +11,9 @@ import { addGroup, addSettings, json, option, type Verb } from '../verb.js'
 export const predict: Verb = (root, finish) => {
   const command = root
     .command('predict')
-    .description('predict each row of a table; the target may be among its columns or not')
+    .description('predict each row of a table (the target may be among its columns or not), or image files')
     .argument('<model>', 'the folder that training wrote')
-    .argument('[file]', 'the table; a language model needs none')
+    .argument('[file...]', 'the table, or PNG and JPEG files for a model of images; a language model needs none')
   addSettings(command, readingSettings)
   addGroup(command, 'Texts:', [
     option('--prompt <text>', 'what a language model goes on with; or a text whose class is to be told'),
@@ -29,18 +29,19 @@ export const predict: Verb = (root, finish) => {
   command
     .addHelpText(
       'after',
-      "\nExamples:\n  $ gradus predict runs/penguins-001 new-penguins.csv --output predictions.csv\n  $ gradus predict runs/shakespeare-001 --prompt 'ROMEO:'",
+      "\nExamples:\n  $ gradus predict runs/penguins-001 new-penguins.csv --output predictions.csv\n  $ gradus predict runs/pets-001 cat.jpg dog.png\n  $ gradus predict runs/shakespeare-001 --prompt 'ROMEO:'",
     )
-    .action(async (model: string, file: string | undefined, options: TextPredictCommand) => {
+    .action(async (model: string, files: string[], options: TextPredictCommand) => {
       if (await isTextModel(model)) {
         const { predictText } = await import('../open-text.js')
-        return finish(await predictText(model, file, options))
+        if (files.length > 1) return command.error('error: a model of texts takes one file')
+        return finish(await predictText(model, files[0], options))
       }
-      if (file === undefined) return command.error("error: missing required argument 'file'")
+      if (files.length === 0) return command.error("error: missing required argument 'file'")
       for (const name of ['prompt', 'length', 'temperature', 'topK', 'seed'] as const)
         if (options[name] !== undefined)
           command.error(`error: --${name === 'topK' ? 'top-k' : name} is for models of text`)
       const { predictFile } = await import('../predict.js')
-      finish(await predictFile(model, file, options))
+      finish(await predictFile(model, files, options))
     })
 }

@@ -46,6 +46,8 @@ Examples:
   $ gradus train winequality-red.csv -t quality --task regression --hidden 64,32 --dropout 0.2
   $ gradus train adult.data --columns age,workclass,... --target income --test adult.test
   $ gradus train digits --hidden 512 --epochs 20 --seed 7
+  $ gradus train pets --size 64 --augment flip,crop,rotate=10     # pets/cat/*.jpg, pets/dog/*.jpg
+  $ gradus train mnist                                     # a folder with MNIST's IDX files
   $ gradus train model.ts --epochs 5 --set width=64
   $ gradus train --config runs/penguins-001/run.json       # the same run once more`,
     )
