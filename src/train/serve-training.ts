@@ -14,9 +14,11 @@ import { checkTraining, type Training } from './define-training.js'
 import { fit } from './fit.js'
 import type { FitOptions } from './options.js'
 import { type BatchNow, type FromWorker, plainError, type ToWorker } from './remote-messages.js'
-import { eachEpoch, type Run } from './run.js'
+import type { Run } from './run.js'
 import type { Epoch, Metrics } from './types.js'
 import { portToOwner } from './worker-port.js'
+
+const frame = 16
 
 /** What a training in a worker is told when it begins. */
 export interface ServeContext<P> {
@@ -49,6 +51,19 @@ export function serveTraining<P = unknown, M extends Metrics = Metrics>(
   let made: Training<M> | undefined
   let [begun, held, left] = [false, false, false]
 
+  const news: Epoch[] = []
+  let waiting = false
+  function flush(): void {
+    waiting = false
+    if (news.length > 0) tell({ kind: 'epochs', epochs: news.splice(0) })
+  }
+  /** Short epochs go together: a page has one frame in so many milliseconds. */
+  function report(epochs: readonly Epoch[]): void {
+    news.push(...epochs)
+    if (!waiting) setTimeout(flush, frame)
+    waiting = true
+  }
+
   async function start(message: ToWorker & { kind: 'start' }): Promise<void> {
     const { seed, checkpoint, resume } = message
     try {
@@ -64,14 +79,17 @@ export function serveTraining<P = unknown, M extends Metrics = Metrics>(
       if (left) run.leave()
       else if (held) void run.pause()
       tell({ kind: 'started' })
-      let told = 0
-      await eachEpoch(run, () => {
-        const { epochs } = run!.history
-        if (epochs.length > told) tell({ kind: 'epochs', epochs: epochs.slice(told) })
-        told = epochs.length
-      })
+      let first = true
+      for await (const epoch of run) {
+        // Those before a resume as well.
+        report(first ? run.history.epochs : [epoch])
+        first = false
+      }
+      if (first) report(run.history.epochs)
+      flush()
       tell({ kind: 'end', history: run.history })
     } catch (error) {
+      flush()
       tell({ kind: 'failed', error: plainError(error), history: run?.history })
     }
   }
@@ -105,7 +123,10 @@ export function serveTraining<P = unknown, M extends Metrics = Metrics>(
         return
       case 'pause':
         held = true
-        return void answer(message.id, () => run?.pause())
+        return void answer(message.id, async () => {
+          await run?.pause()
+          flush()
+        })
       case 'resume':
         held = false
         return run?.resume()
