@@ -78,6 +78,8 @@ function compare(a: Cell, b: Cell, down: boolean): number {
 
 /** The value that most rows of a column have. */
 function usual(column: Column, runs: readonly RunSummary[]): string | undefined {
+  // Of two, neither is usual: both are marked.
+  if (runs.length === 2) return ''
   const counts = new Map<string, number>()
   for (const run of runs) counts.set(column.text(run), (counts.get(column.text(run)) ?? 0) + 1)
   const most = Math.max(...counts.values())

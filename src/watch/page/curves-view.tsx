@@ -80,6 +80,13 @@ export function chartsOf(
     })
 }
 
+/** From the first place of any chart to the last, so that one place is below another. */
+function rangeOf(charts: readonly ChartData[]): Zoom | undefined {
+  const ends = charts.flatMap(({ lines }) => lines.flatMap(({ x }) => (x.length > 0 ? [x[0]!, x.at(-1)!] : [])))
+  const [from, to] = [Math.min(...ends), Math.max(...ends)]
+  return from < to ? { from, to } : undefined
+}
+
 export function CurvesView() {
   const shown = useStore((all) => all.shown)
   const focus = useStore((all) => all.focus)
@@ -97,6 +104,7 @@ export function CurvesView() {
     to: zoom?.to,
   })
   const charts = useMemo(() => chartsOf(data, shown, focus, dark), [data, shown, focus, dark])
+  const range = useMemo(() => rangeOf(charts), [charts])
   const onZoom = (next: Zoom | undefined) => set({ zoom: next })
   return (
     <div>
@@ -119,6 +127,7 @@ export function CurvesView() {
               log={log && !/accuracy|samplesPerSecond/i.test(chart.name)}
               dark={dark}
               zoom={zoom}
+              range={range}
               onZoom={onZoom}
               note={chart.note}
               head={chart.head}

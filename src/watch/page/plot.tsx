@@ -27,6 +27,8 @@ export interface PlotProps {
   readonly log?: boolean
   readonly dark: boolean
   readonly zoom?: Zoom | undefined
+  /** Of the axis, where several charts are to have the same. */
+  readonly range?: Zoom | undefined
   readonly onZoom?: (zoom: Zoom | undefined) => void
   /** A remark under the title, such as values that are no numbers. */
   readonly note?: string | undefined
@@ -137,7 +139,8 @@ function yRange(least: number | null, most: number | null): [number, number] {
 }
 
 export function Plot(props: PlotProps) {
-  const { lines, axis, log = false, dark, zoom, onZoom, title } = props
+  const { lines, axis, log = false, dark, range, onZoom, title } = props
+  const zoom = props.zoom ?? range
   const place = useRef<HTMLDivElement>(null)
   const hintPlace = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | undefined>(undefined)
@@ -157,7 +160,7 @@ export function Plot(props: PlotProps) {
     const box = place.current
     const hint = (made: uPlot) => showHint(made, hintPlace.current, newest.current)
     const made = new uPlot(optionsOf(newest.current, Math.max(80, box.clientWidth), hint), undefined, box)
-    current.set(made, newest.current.zoom)
+    current.set(made, newest.current.zoom ?? newest.current.range)
     made.setData(align(newest.current.lines, log))
     made.hooks.setSelect = [
       (drawn) => {
