@@ -20,6 +20,7 @@ export {
   subset,
 } from './data/column.js'
 export { type CsvOptions, parseCsv } from './data/csv.js'
+export type { DateOrder, DatePart } from './data/dates.js'
 export { type KFold, type KFoldOptions, kFold } from './data/folds.js'
 export { type IdxFolder, readIdxFolder } from './data/idx-folder.js'
 export { decodeImage, type ImageFit, type ImageForm } from './data/image-decode.js'
@@ -35,12 +36,22 @@ export {
 } from './data/lazy-dataset.js'
 export type { Awaitable, SampleContext, SampleRandom } from './data/lazy-node.js'
 export type { MapInWorkersOptions, WorkerContext } from './data/map-workers.js'
-export { type Prepared, type PrepareOptions, prepareTable } from './data/preprocess.js'
+export {
+  type FoldOptions,
+  type Prepared,
+  type PreparedFold,
+  type PrepareOptions,
+  prepareFolds,
+  prepareTable,
+} from './data/preprocess.js'
 export type { ColumnDescription, Description } from './data/preprocess-describe.js'
+export type { ColumnOptions, ColumnSetting } from './data/preprocess-options.js'
 export type {
   CategoryColumn,
+  DateColumn,
   InputColumn,
   NumberColumn,
+  OrdinalColumn,
   Preprocessing,
   TargetColumn,
   Task,

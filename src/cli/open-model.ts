@@ -16,7 +16,7 @@ import { type TableLossName, tableLosses } from '../train/table-settings.js'
 import type { Loss } from '../train/types.js'
 import { scoreLines } from './table-report.js'
 import { loadDigits } from './train-digits.js'
-import { csvOptions, settingsOf, type TableCommand } from './train-table.js'
+import { csvOptions, preparingOf, settingsOf, type TableCommand, testOptions } from './train-table.js'
 import { type EvaluateCommand, type Evaluation, expectRecord, type RunRecord, type TrainedRun } from './trained.js'
 
 /** A model of a table or of digits. */
@@ -75,36 +75,11 @@ async function scored(model: Model, data: Dataset, target: TargetColumn, what: s
 }
 
 async function evaluateTable(model: Model, configuration: object): Promise<Evaluation> {
-  const {
-    train: file,
-    test: testFile,
-    target,
-    seed,
-    task,
-    ignore,
-    keep,
-    category,
-    missing,
-    ...rest
-  } = configuration as TableCommand & { readonly train: string }
+  const { train: file, test: testFile, target, seed, ...rest } = configuration as TableCommand & { readonly train: string }
   const csv = csvOptions(rest)
   const data = await readTable(file, csv)
-  const test =
-    testFile === undefined
-      ? undefined
-      : await readTable(testFile, { ...csv, columns: csv.columns ?? (csv.header === false ? data.names : undefined) })
-  const settings = settingsOf(rest)
-  const plan = planTable(data, {
-    target: target!,
-    seed: seed!,
-    task,
-    ignore,
-    keep,
-    categories: category,
-    missing,
-    test,
-    settings,
-  })
+  const test = testFile === undefined ? undefined : await readTable(testFile, testOptions(csv, data))
+  const plan = planTable(data, { target: target!, seed: seed!, ...preparingOf(rest), test, settings: settingsOf(rest) })
   const preprocessing = model.description.preprocessing!
   const encoded = encode(preprocessing, test ?? data, plan.rows.test)
   return scored(model, encoded, preprocessing.target, testFile ?? `the test rows of ${file}`)

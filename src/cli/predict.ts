@@ -3,10 +3,10 @@
  * In: a model folder, a table or image files. Out: CSV on standard output or in a file; with --json one object.
  */
 import { ValueError } from '../base/errors.js'
-import type { CsvOptions } from '../data/csv.js'
 import type { Table } from '../data/table.js'
 import { columnIndex, place } from '../data/table.js'
 import { readTable } from '../data/table-file.js'
+import type { TextEncoding } from '../data/text-blocks.js'
 import { isNumber } from '../data/table-text.js'
 import { writeFileAtomic } from '../io/atomic.js'
 import type { ClassPrediction, Model, Prediction } from '../train/model.js'
@@ -19,6 +19,7 @@ export interface PredictCommand {
   readonly header?: boolean
   readonly columns?: readonly string[]
   readonly separator?: string
+  readonly encoding?: TextEncoding
 }
 
 export async function predictFile(folder: string, files: readonly string[], command: PredictCommand): Promise<number> {
@@ -29,8 +30,8 @@ export async function predictFile(folder: string, files: readonly string[], comm
     throw new ValueError('predict', `a table is one file, not ${files.length}`, {
       hint: model.description.images ? 'Images end in .png, .jpg or .jpeg.' : `Leave out ${others.join(', ')}.`,
     })
-  const csv: CsvOptions = { header: command.header, columns: command.columns, separator: command.separator }
-  const data = await readTable(file!, csv)
+  const { header, columns, separator, encoding } = command
+  const data = await readTable(file!, { header, columns, separator, encoding })
   const predictions = await predictTable(model, data)
   return write(predictions, predictionsText(model, predictions, command.json), command)
 }

@@ -19,7 +19,7 @@ import { planTable } from '../train/table-model.js'
 import { checkSettings, lossOf, optimizerOf, type TrainingSettings } from '../train/table-settings.js'
 import { bold, percent, plural, say } from './output.js'
 import { digitsDefaults, digitsOptimizer, loadDigits } from './train-digits.js'
-import { csvOptions, missingTarget, settingsOf, type TableCommand } from './train-table.js'
+import { csvOptions, missingTarget, preparingOf, settingsOf, type TableCommand } from './train-table.js'
 
 export interface ProfileCommand extends Omit<TableCommand, 'progress' | 'quiet'> {
   readonly engine?: 'wasm' | 'native' | 'interpreter'
@@ -141,15 +141,11 @@ async function profiledDigits(command: ProfileCommand, explicit: readonly string
 async function profiledTable(file: string, command: ProfileCommand): Promise<Profiled> {
   const data = await readTable(file, csvOptions(command))
   const target = command.target ?? missingTarget(file, data, 'profile')
-  const { seed = 1, task, ignore, keep, category, missing } = command
+  const { seed = 1 } = command
   const plan = planTable(data, {
     target,
     seed,
-    task,
-    ignore,
-    keep,
-    categories: category,
-    missing,
+    ...preparingOf(command),
     settings: settingsOf(command),
   })
   const { settings, network, known, folds } = plan

@@ -47,6 +47,12 @@ export const readingSettings = inGroup('The table:', [
     about: 'what stands between fields; found out by default',
     value: values.separator,
   },
+  {
+    name: 'encoding',
+    flags: '--encoding <name>',
+    about: 'utf-8, utf-16le, utf-16be or latin1; found out by default',
+    value: values.oneOf('utf-8', 'utf-16le', 'utf-16be', 'latin1'),
+  },
 ])
 
 /** What only tables have. */
@@ -78,6 +84,24 @@ export const tableSettingRows: readonly Setting[] = inGroup('The table:', [
     flags: '--missing <text>',
     about: "a further text that means 'missing'; may be repeated",
     value: values.texts,
+  },
+  {
+    name: 'column',
+    flags: '--column <name: words>',
+    about: "what becomes of a column, such as 'age: minmax clip=0.01' (docs/tables.md); may be repeated",
+    value: values.columnWords,
+  },
+  {
+    name: 'group',
+    flags: '--group <column>',
+    about: 'rows with equal values here are never in two parts',
+    value: values.text,
+  },
+  {
+    name: 'time',
+    flags: '--time <column>',
+    about: 'the earliest rows train, the latest test',
+    value: values.text,
   },
 ])
 

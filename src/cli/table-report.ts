@@ -3,7 +3,7 @@
  * beside those of a constant prediction, and which columns matter. In: a plan, what was trained. Out: text, Markdown, JSON.
  */
 
-import { columnWidth, type InputColumn, type TargetColumn } from '../data/preprocess-plan.js'
+import { columnWidth, type InputColumn, type NumberColumn, type TargetColumn } from '../data/preprocess-plan.js'
 import type { Table } from '../data/table.js'
 import type { Summary } from '../nn/summary.js'
 import type { Importance, TableScores } from '../train/table-assess.js'
@@ -92,16 +92,39 @@ function targetText(target: TargetColumn): string {
 /** How a column becomes network inputs. */
 export function encodingText(column: InputColumn): string {
   if (column.kind === 'category') {
+    const { values, buckets = 0, fill } = column
     const parts = [
-      plural(column.values.length, 'value'),
+      ...(values.length > 0 ? [plural(values.length, 'value')] : []),
       ...(column.other ? ['one for all others'] : []),
+      ...(buckets > 0 ? [`${values.length > 0 ? 'the others' : 'all'} hashed to ${buckets}`] : []),
       ...(column.missing ? ['one for missing'] : []),
+      ...(fill === undefined ? [] : [`missing → ${fill}`]),
     ]
     return `one-hot: ${parts.join(', ')} → ${plural(columnWidth(column), 'input')}`
   }
+  const said = column.indicator ? ' and an input that says so' : ''
+  if (column.kind === 'ordinal')
+    return `in order from 0 to 1: ${column.values.join(' < ')}; missing → ${column.values[column.fill]}${said}`
+  if (column.kind === 'date')
+    return `date: ${column.parts.join(', ')} → ${plural(columnWidth(column), 'input')}; missing → ${new Date(column.fill).toISOString().slice(0, 10)}${said}`
   const log = column.transform === 'log' ? 'logarithm, ' : ''
-  const missing = column.indicator ? `; missing → median ${number(column.median)} and an input that says so` : ''
-  return `${log}standardised (mean ${number(column.mean)}, deviation ${number(column.deviation)})${missing}`
+  const clip = column.clip ? `limited to ${number(column.clip[0])} .. ${number(column.clip[1])}, ` : ''
+  const filled = column.indicator || column.fill !== undefined
+  const missing = filled ? `; missing → ${column.fill ?? 'median'} ${number(column.median)}${said}` : ''
+  return `${clip}${log}${scalingText(column)}${missing}`
+}
+
+function scalingText({ scaling, mean, deviation }: NumberColumn): string {
+  switch (scaling) {
+    case 'minmax':
+      return `from ${number(mean)} .. ${number(mean + deviation)} to 0 .. 1`
+    case 'robust':
+      return `standardised by median ${number(mean)} and distance of quartiles ${number(deviation)}`
+    case 'none':
+      return 'as it is'
+    default:
+      return `standardised (mean ${number(mean)}, deviation ${number(deviation)})`
+  }
 }
 
 /** Rows of names and figures: the model's beside those of a constant prediction. */

@@ -4,10 +4,12 @@
  */
 import { basename } from 'node:path'
 import { ValueError } from '../base/errors.js'
-import type { CsvOptions } from '../data/csv.js'
+import type { PrepareOptions } from '../data/preprocess.js'
+import type { ColumnSetting } from '../data/preprocess-options.js'
 import type { Task } from '../data/preprocess-plan.js'
 import type { Table } from '../data/table.js'
-import { readTable } from '../data/table-file.js'
+import { type ReadTableOptions, readTable } from '../data/table-file.js'
+import type { TextEncoding } from '../data/text-blocks.js'
 import { summary } from '../nn/summary.js'
 import { logMistakes } from '../train/mistakes.js'
 import { mlp } from '../train/mlp.js'
@@ -33,6 +35,10 @@ export interface TableCommand extends RunOptions, Partial<TableSettings> {
   readonly keep?: readonly string[]
   readonly category?: readonly string[]
   readonly missing?: readonly string[]
+  readonly column?: Readonly<Record<string, ColumnSetting>>
+  readonly group?: string
+  readonly time?: string
+  readonly encoding?: TextEncoding
 }
 
 const settingNames = [
@@ -55,9 +61,9 @@ export async function trainOnTable(file: string, command: TableCommand, words: s
   const data = await readTable(file, csv)
   const test = command.test === undefined ? undefined : await readTable(command.test, testOptions(csv, data))
   const target = command.target ?? missingTarget(file, data, 'train')
-  const { seed = 1, task, ignore, keep, category, missing } = command
+  const { seed = 1 } = command
   const settings = settingsOf(command)
-  const plan = planTable(data, { target, seed, task, ignore, keep, categories: category, missing, test, settings })
+  const plan = planTable(data, { target, seed, ...preparingOf(command), test, settings })
   const layers = summary(mlp(plan.network), [1, plan.network.inputs as number])
   const print = sayOf(command, say)
 
@@ -113,8 +119,30 @@ const rowOf = ({ names, columns }: Table, row: number) => ({
   values: Object.fromEntries(names.map((name, c) => [name, columns[c]![row]!])),
 })
 
+/** What was said about columns, and about how the rows are divided. */
+export const preparingOf = ({
+  task,
+  ignore,
+  keep,
+  category,
+  missing,
+  column,
+  group,
+  time,
+}: Partial<TableCommand>): Omit<PrepareOptions, 'target' | 'seed'> => ({
+  task,
+  ignore,
+  keep,
+  categories: category,
+  missing,
+  columns: column,
+  group,
+  time,
+})
+
 /** How the file is to be read. */
-export const csvOptions = ({ header, columns, separator }: Partial<TableCommand>): CsvOptions => ({
+export const csvOptions = ({ header, columns, separator, encoding }: Partial<TableCommand>): ReadTableOptions => ({
+  encoding,
   header,
   columns,
   separator,
@@ -125,17 +153,18 @@ export const settingsOf = (command: Partial<TableCommand>): Partial<TableSetting
   Object.fromEntries(settingNames.map((name) => [name, command[name]]))
 
 /** The test file is written like the other; where that has a header of its own, so has this. */
-const testOptions = (csv: CsvOptions, data: Table): CsvOptions => ({
+export const testOptions = (csv: ReadTableOptions, data: Table): ReadTableOptions => ({
   ...csv,
   columns: csv.columns ?? (csv.header === false ? data.names : undefined),
 })
 
 /** What it took to read the file, to be said again when it is predicted. */
-function readingOptions({ columns, header, separator }: TableCommand): string[] {
+function readingOptions({ columns, header, separator, encoding }: TableCommand): string[] {
   return [
     ...(columns ? ['--columns', columns.join(',')] : []),
     ...(header === undefined ? [] : [header ? '--header' : '--no-header']),
     ...(separator === undefined ? [] : ['--separator', separator === '\t' ? 'tab' : separator]),
+    ...(encoding === undefined ? [] : ['--encoding', encoding]),
   ]
 }
 

@@ -2,6 +2,7 @@
  * @file A run that is over, whatever kind of thing was trained: its network with its parameters, and its scores. Each kind
  * (kinds.ts) opens its own. Types, and little else.
  */
+import type { TextEncoding } from '../data/text-blocks.js'
 import { ValueError } from '../base/errors.js'
 import type { Net } from '../train/types.js'
 import type { Configuration } from './configuration.js'
@@ -28,6 +29,7 @@ export interface EvaluateCommand {
   readonly columns?: readonly string[]
   readonly header?: boolean
   readonly separator?: string
+  readonly encoding?: TextEncoding
 }
 
 /** What `gradus evaluate` reports. */

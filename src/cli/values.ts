@@ -7,6 +7,7 @@
  */
 import { InvalidArgumentError } from 'commander'
 import { nearest } from '../base/errors.js'
+import { splitColumnText } from '../data/preprocess-options.js'
 import { accepts, type Schema } from './schema.js'
 
 /** What a setting may be. */
@@ -135,6 +136,22 @@ export const assignments: Value = {
       return { [name]: JSON.parse(value) as unknown }
     } catch {
       return { [name]: value }
+    }
+  },
+  repeated: true,
+}
+
+/** 'age: minmax clip=0.01' → { age: 'minmax clip=0.01' }; which words there are is checked with the table. */
+export const columnWords: Value = {
+  schema: { type: 'object', additionalProperties: { anyOf: [{ type: 'string' }, { type: 'object' }] } },
+  expected: "'name: words', such as 'age: minmax clip=0.01'",
+  expectedAsJson: 'an object of words or options by column, such as { "age": "minmax clip=0.01" }',
+  read: (given) => {
+    try {
+      const [name, words] = splitColumnText(given)
+      return { [name]: words }
+    } catch {
+      return undefined
     }
   },
   repeated: true,

@@ -6,6 +6,8 @@
  * describe(table, { target: 'species' })     // task 'classification', island a category, bill_length_mm a number
  */
 import { ValueError } from '../base/errors.js'
+import { parseDate } from './dates.js'
+import { type ColumnOptions, type ColumnSetting, columnOptions, kindAsked } from './preprocess-options.js'
 import type { Task } from './preprocess-plan.js'
 import { columnIndex, place, type Table } from './table.js'
 import { canonical, isMissing, isNumber } from './table-text.js'
@@ -23,17 +25,24 @@ export interface DescribeOptions {
   readonly categories?: readonly string[]
   /** Texts that mean 'missing', beside the usual ones ('', ?, NA, N/A, NaN, null). */
   readonly missing?: readonly string[]
+  /**
+   * What is said of single columns by name, as words or an object: { age: 'minmax clip=0.01', size: { order: ['S', 'M', 'L'] } }.
+   * See `ColumnOptions`.
+   */
+  readonly columns?: Readonly<Record<string, ColumnSetting>>
 }
 
 /** What a column is: numbers, categories, the target, or not used. */
 export interface ColumnDescription {
   readonly name: string
-  readonly kind: 'number' | 'category' | 'ignored' | 'target'
+  readonly kind: 'number' | 'category' | 'ordinal' | 'date' | 'ignored' | 'target'
   /** Why it is ignored. */
   readonly reason?: string
   /** How many different values, missing ones aside. */
   readonly distinct: number
   readonly missing: number
+  /** What was said of it. */
+  readonly options?: ColumnOptions
 }
 
 /** What is known of a table before any number is fitted: task, classes, kinds of columns. */
@@ -53,40 +62,80 @@ export interface Description {
 }
 
 /**
- * Describes every column. An input column is
- * - ignored when it is constant; when it is an identifier: texts or ids of which each row has its own (or integers 0..n−1 or 1..n), or more than
- *   20 different texts in more than half of the rows;
- * - a number when all its cells are; a category otherwise.
+ * Describes every column; inputs by `rows` alone, if they are given (the training rows), so that nothing of the others is looked at. The
+ * target is described by all rows: its classes must be known before rows are drawn by class. Columns of `dividing` are no inputs. An input column is
+ * - ignored when it is constant; when it is an identifier: texts or ids of which each row has its own (or integers between 0 and
+ *   the number of rows), or more than 20 different texts in more than half of the rows;
+ * - a number when all its cells are, a date when all of them are, a category otherwise.
  * Throws ValueError for an unknown column (nearest name), for a text in a column of numbers (row and column), for a
  * target that has a single value, or whose texts differ from row to row.
  */
-export function describe(table: Table, options: DescribeOptions): Description {
-  const missing = options.missing ?? []
-  const target = columnIndex(table, options.target, 'describe')
-  for (const name of [...(options.ignore ?? []), ...(options.keep ?? []), ...(options.categories ?? [])])
-    columnIndex(table, name, 'describe')
-  if (options.ignore?.includes(options.target))
-    throw new ValueError('describe', `the target '${options.target}' cannot be ignored`)
-
-  const notes: string[] = []
-  const columns = table.columns.map((_, c) =>
-    c === target ? undefined : describeInput(table, c, options, survey(table, c, missing)),
-  )
-  const answer = describeTarget(table, target, options, notes)
-  notes.push(...noteIgnored(columns), ...noteMissing(columns))
-  if (!columns.some((column) => column?.kind === 'number' || column?.kind === 'category'))
-    throw new ValueError('describe', 'no input columns are left', {
-      hint: 'Use --keep COLUMN, or ignore fewer columns.',
-    })
+export function describe(
+  table: Table,
+  options: DescribeOptions,
+  rows?: ArrayLike<number>,
+  dividing: readonly string[] = [],
+): Description {
+  const answer = describeAnswer(table, options)
+  const columns = describeInputs(table, options, rows, dividing)
   return {
     target: options.target,
     task: answer.task,
     classes: answer.classes,
     columns: columns.map((column) => column ?? answer.column),
     rows: answer.rows,
-    missing,
-    notes,
+    missing: options.missing ?? [],
+    notes: [...answer.notes, ...noteDates(columns), ...noteIgnored(columns), ...noteMissing(columns)],
   }
+}
+
+/** What the target says: the task, the classes, the rows where it is known. */
+export interface Answer extends Pick<Description, 'task' | 'classes' | 'rows' | 'notes'> {
+  readonly column: ColumnDescription
+}
+
+/** The part of `describe` that looks at the target. */
+export function describeAnswer(table: Table, options: DescribeOptions): Answer {
+  const target = columnIndex(table, options.target, 'describe')
+  for (const name of ['ignore', 'keep', 'categories'] as const)
+    for (const column of options[name] ?? []) columnIndex(table, column, 'describe')
+  if (options.ignore?.includes(options.target))
+    throw new ValueError('describe', `the target '${options.target}' cannot be ignored`)
+  const notes: string[] = []
+  return { ...describeTarget(table, target, options, notes), notes }
+}
+
+function describeInputs(
+  table: Table,
+  options: DescribeOptions,
+  rows: ArrayLike<number> | undefined,
+  dividing: readonly string[],
+): (ColumnDescription | undefined)[] {
+  const { columns: said = {}, missing = [], target } = options
+  for (const name of Object.keys(said)) {
+    columnIndex(table, name, 'columns')
+    if (name === target)
+      throw new ValueError('columns', `'${name}' is the target`, { hint: 'Only inputs are encoded by words.' })
+  }
+  const columns = table.names.map((name, c) => {
+    if (name === target) return undefined
+    const own = Object.hasOwn(said, name) ? columnOptions(name, said[name]!) : undefined
+    const found = survey(table, c, missing, rows)
+    if (dividing.includes(name))
+      return {
+        name,
+        distinct: found.counts.size,
+        missing: found.missing,
+        kind: 'ignored' as const,
+        reason: 'divides the rows',
+      }
+    return describeInput(table, c, options, own, found)
+  })
+  if (!columns.some((column) => column && column.kind !== 'ignored'))
+    throw new ValueError('describe', 'no input columns are left', {
+      hint: 'Use --keep COLUMN, or ignore fewer columns.',
+    })
+  return columns
 }
 
 /**
@@ -105,6 +154,9 @@ export function guessTask(distinct: readonly string[]): Task {
 }
 
 interface Survey {
+  /** How many rows were looked at, and which. */
+  readonly size: number
+  readonly cells: readonly string[]
   readonly counts: ReadonlyMap<string, number>
   readonly missing: number
   readonly filled: number
@@ -114,15 +166,17 @@ interface Survey {
   readonly firstText: number
 }
 
-function survey(table: Table, c: number, missing: readonly string[]): Survey {
+function survey(table: Table, c: number, missing: readonly string[], rows?: ArrayLike<number>): Survey {
+  const all = table.columns[c]!
+  const cells = rows ? Array.from(rows, (row) => all[row]!) : all
   const counts = new Map<string, number>()
   let absent = 0
   let firstText = -1
-  table.columns[c]!.forEach((cell, row) => {
+  cells.forEach((cell, i) => {
     if (isMissing(cell, missing)) absent++
     else {
       counts.set(cell, (counts.get(cell) ?? 0) + 1)
-      if (firstText < 0 && !isNumber(cell)) firstText = row
+      if (firstText < 0 && !isNumber(cell)) firstText = rows ? rows[i]! : i
     }
   })
   let numeric = 0
@@ -132,29 +186,46 @@ function survey(table: Table, c: number, missing: readonly string[]): Survey {
       numeric += count
       distinctNumeric++
     }
-  return { counts, missing: absent, filled: table.rows - absent, numeric, distinctNumeric, firstText }
+  const size = cells.length
+  return { size, cells, counts, missing: absent, filled: size - absent, numeric, distinctNumeric, firstText }
 }
 
-function describeInput(table: Table, c: number, options: DescribeOptions, found: Survey): ColumnDescription {
+function describeInput(
+  table: Table,
+  c: number,
+  options: DescribeOptions,
+  own: ColumnOptions | undefined,
+  found: Survey,
+): ColumnDescription {
   const name = table.names[c]!
-  const base = { name, distinct: found.counts.size, missing: found.missing }
+  const base = { name, distinct: found.counts.size, missing: found.missing, ...(own ? { options: own } : {}) }
   const ignored = (reason: string): ColumnDescription => ({ ...base, kind: 'ignored', reason })
-  if (options.ignore?.includes(name)) return ignored('left out as told')
+  if (options.ignore?.includes(name) || own?.as === 'ignore') return ignored('left out as told')
   if (found.filled === 0) return ignored('empty')
   if (base.distinct === 1 && found.missing === 0) return ignored('constant')
-  const forced = options.categories?.includes(name) ?? false
-  if (!forced && base.distinct > 1) refuseStrayText(table, c, found)
-  const isNumberColumn = !forced && found.firstText < 0 && base.distinct > 1
-  if (!options.keep?.includes(name) && !forced) {
-    if (isNumberColumn ? isNumberedId(name, table.columns[c]!) : found.counts.size === table.rows && table.rows > 5)
+  const asked = options.categories?.includes(name) ? 'category' : kindAsked(own)
+  if (asked === 'number' && found.firstText >= 0) throw strayText(table, c, found)
+  if (asked) return { ...base, kind: asked }
+  if (base.distinct > 1) refuseStrayText(table, c, found)
+  const isNumberColumn = found.firstText < 0 && base.distinct > 1
+  if (!isNumberColumn && base.distinct > 1 && isDates(found)) return { ...base, kind: 'date' }
+  if (!options.keep?.includes(name) && own?.as !== 'keep') {
+    if (isNumberColumn ? isNumberedId(name, found.cells, table.rows) : base.distinct === found.size && found.size > 5)
       return ignored('identifier')
-    if (!isNumberColumn && base.distinct > 20 && base.distinct > table.rows / 2) return ignored('nearly an identifier')
+    if (!isNumberColumn && base.distinct > 20 && base.distinct > found.size / 2) return ignored('nearly an identifier')
   }
   return { ...base, kind: isNumberColumn ? 'number' : 'category' }
 }
 
-/** Integers, each row its own: 0..n−1 or 1..n in any order, or any whose column is called id or something_id. */
-function isNumberedId(name: string, cells: readonly string[]): boolean {
+function isDates({ counts }: Survey): boolean {
+  for (const text of counts.keys()) if (parseDate(text) === undefined) return false
+  return true
+}
+
+/**
+ * Integers, each row its own, between 0 and the number of rows of the table; or any whose column is called id or something_id.
+ */
+function isNumberedId(name: string, cells: readonly string[], rows: number): boolean {
   const values = new Set<number>()
   let low = Number.POSITIVE_INFINITY
   let high = Number.NEGATIVE_INFINITY
@@ -166,18 +237,22 @@ function isNumberedId(name: string, cells: readonly string[]): boolean {
     high = Math.max(high, value)
   }
   if (values.size !== cells.length || cells.length < 10) return false
-  return ((low === 0 || low === 1) && high === low + cells.length - 1) || /(^|[_\s.-])id$/i.test(name)
+  return (low >= 0 && high <= rows) || /(^|[_\s.-])id$/i.test(name)
 }
 
 /** A few texts among numbers are a mistake in the file or an unusual sign for 'missing'; guessing would hide it. */
 function refuseStrayText(table: Table, c: number, found: Survey): void {
   const texts = found.filled - found.numeric
   const mostlyNumbers = found.numeric >= 0.9 * found.filled || found.distinctNumeric > 20
-  if (texts === 0 || found.numeric < 5 || found.numeric <= texts || !mostlyNumbers) return
+  if (texts > 0 && found.numeric >= 5 && found.numeric > texts && mostlyNumbers) throw strayText(table, c, found)
+}
+
+function strayText(table: Table, c: number, found: Survey): ValueError {
+  const texts = found.filled - found.numeric
   const name = table.names[c]!
   const cell = table.columns[c]![found.firstText]!
   const all = texts === 1 ? 'the only cell' : `one of ${texts} cells`
-  throw new ValueError(
+  return new ValueError(
     'describe',
     `'${cell}' in ${place(table, found.firstText)}, column '${name}' is not a number; it is ${all} of ${found.filled} that ${texts === 1 ? 'is' : 'are'} not`,
     {
@@ -242,6 +317,12 @@ function classesOf(texts: readonly string[], notes: string[]): string[] {
   return kept.sort(numeric ? (a, b) => Number(a) - Number(b) : (a, b) => (a < b ? -1 : a > b ? 1 : 0))
 }
 
+function noteDates(columns: readonly (ColumnDescription | undefined)[]): string[] {
+  const found = columns.filter((column) => column?.kind === 'date' && !column.options)
+  if (found.length === 0) return []
+  return [`Dates: ${found.map((column) => column!.name).join(', ')} (--category COLUMN if not).`]
+}
+
 function noteIgnored(columns: readonly (ColumnDescription | undefined)[]): string[] {
   const names = (reason: string) => columns.filter((column) => column?.reason === reason).map((column) => column!.name)
   const sentences: readonly [reason: string, sentence: (list: string) => string][] = [
@@ -252,6 +333,7 @@ function noteIgnored(columns: readonly (ColumnDescription | undefined)[]): strin
       'nearly an identifier',
       (list) => `Not used because nearly each row has its own text: ${list} (--keep COLUMN to use it).`,
     ],
+    ['divides the rows', (list) => `Not used because the rows are divided by it: ${list} (--keep COLUMN to use it).`],
     ['left out as told', (list) => `Left out as told: ${list}.`],
   ]
   return sentences.flatMap(([reason, sentence]) => {

@@ -7,19 +7,19 @@
  */
 import { nearest, ValueError } from '../base/errors.js'
 import type { Samples } from './column.js'
-import { columnWidth, type InputColumn, inputWidth, type Preprocessing } from './preprocess-plan.js'
-import { column, place, type Row, type Table } from './table.js'
-import { categoryText, classMatcher, isMissing, isNumber } from './table-text.js'
-
-/** Standardised numbers are limited to ±LIMIT, so that one wild cell cannot drive a network anywhere. */
-const LIMIT = 10
-
-/** Writes the network inputs of one cell at `out[at]`; `where` names the cell in an error. */
-type Write = (value: Row[string], out: Float32Array, at: number, where: () => string) => void
+import { type Write, writerOf } from './preprocess-encode.js'
+import { columnWidth, inputWidth, type Preprocessing } from './preprocess-plan.js'
+import { column, columnIndex, place, type Row, type Table } from './table.js'
+import { classMatcher, isMissing, isNumber } from './table-text.js'
 
 interface Encoder {
   readonly width: number
-  readonly columns: readonly { readonly name: string; readonly at: number; readonly write: Write }[]
+  readonly columns: readonly {
+    readonly name: string
+    readonly at: number
+    readonly write: Write
+    readonly numbers: boolean
+  }[]
   /** Keys a row may have: inputs, the target, ignored columns. */
   readonly known: ReadonlySet<string>
 }
@@ -106,11 +106,6 @@ export function rowsWithTarget(preprocessing: Preprocessing, table: Table): Uint
   return Uint32Array.from(cells.keys()).filter((row) => !isMissing(cells[row]!, preprocessing.missing))
 }
 
-/** sign(x)·log(1 + |x|/scale): linear for |x| ≪ scale, logarithmic beyond; scale is the median of |x| over x ≠ 0. */
-export function signedLog(x: number, scale: number): number {
-  return Math.sign(x) * Math.log1p(Math.abs(x) / scale)
-}
-
 function isRows(data: Table | readonly Row[]): data is readonly Row[] {
   return Array.isArray(data)
 }
@@ -120,8 +115,10 @@ function encoderOf(preprocessing: Preprocessing): Encoder {
   if (encoder) return encoder
   let at = 0
   const columns = preprocessing.inputs.map((input) => {
-    const write = input.kind === 'number' ? numberWriter(input, preprocessing) : categoryWriter(input, preprocessing)
-    const entry = { name: input.name, at, write }
+    const write = writerOf(input, preprocessing.missing)
+    // A number that was declared to mean 'missing' is told by its text.
+    const numbers = input.kind === 'number' && !preprocessing.missing.some(isNumber)
+    const entry = { name: input.name, at, write, numbers }
     at += columnWidth(input)
     return entry
   })
@@ -132,50 +129,17 @@ function encoderOf(preprocessing: Preprocessing): Encoder {
   return encoder
 }
 
-function numberWriter(input: InputColumn & { kind: 'number' }, { missing }: Preprocessing): Write {
-  const { median, transform: f, scale, mean, deviation, indicator } = input
-  return (value, out, at, where) => {
-    let x = readNumber(value, missing, where)
-    const absent = Number.isNaN(x)
-    if (absent) x = median
-    const standard = ((f === 'log' ? signedLog(x, scale) : x) - mean) / deviation
-    out[at] = Math.max(-LIMIT, Math.min(LIMIT, standard))
-    if (indicator) out[at + 1] = absent ? 1 : 0
-  }
-}
-
-/** NaN means missing. */
-function readNumber(value: Row[string], missing: readonly string[], where: () => string): number {
-  if (value === null || value === undefined) return Number.NaN
-  if (typeof value === 'string') {
-    const text = value.trim()
-    if (isNumber(text)) return missing.includes(text) ? Number.NaN : Number(text)
-    if (isMissing(text, missing)) return Number.NaN
-  } else if (typeof value !== 'number' || Number.isFinite(value) || Number.isNaN(value)) return Number(value)
-  throw new ValueError('transform', `'${value}' in ${where()} is not a finite number`, {
-    hint: 'Correct it, or leave it empty if it is missing.',
-  })
-}
-
-function categoryWriter(input: InputColumn & { kind: 'category' }, { missing }: Preprocessing): Write {
-  const places = new Map(input.values.map((value, i) => [value, i]))
-  const otherAt = input.other ? input.values.length : -1
-  const missingAt = input.missing ? input.values.length + Number(input.other) : -1
-  return (value, out, at) => {
-    const text = value === null || value === undefined ? '' : String(value).trim()
-    const offset = isMissing(text, missing) ? missingAt : (places.get(categoryText(text)) ?? otherAt)
-    if (offset >= 0) out[at + offset] = 1
-  }
-}
-
 function transformTable(encoder: Encoder, table: Table, rows?: ArrayLike<number>): Float32Array<ArrayBuffer> {
   const count = rows?.length ?? table.rows
   const out = new Float32Array(count * encoder.width)
-  for (const { name, at, write } of encoder.columns) {
-    const cells = column(table, name, 'transform')
+  for (const { name, at, write, numbers } of encoder.columns) {
+    const c = columnIndex(table, name, 'transform')
+    // Where the file was read into numbers, no texts are made of them; NaN may be a text that must be looked at.
+    const values = numbers ? table.numbers?.[c] : undefined
     for (let i = 0; i < count; i++) {
       const row = rows ? rows[i]! : i
-      write(cells[row]!, out, i * encoder.width + at, () => `${place(table, row)}, column '${name}'`)
+      const value = values && !Number.isNaN(values[row]!) ? values[row]! : table.columns[c]![row]!
+      write(value, out, i * encoder.width + at, () => `${place(table, row)}, column '${name}'`)
     }
   }
   return out

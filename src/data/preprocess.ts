@@ -5,18 +5,23 @@
  *
  * const { preprocessing, train, validation, test, notes } = prepareTable(table, { target: 'species', seed: 1 })
  */
-import { expectOptions } from '../base/options.js'
+import { ValueError } from '../base/errors.js'
+import { checkNames, expectOptions } from '../base/options.js'
 import type { Dataset } from './column.js'
-import { type DescribeOptions, type Description, describe } from './preprocess-describe.js'
+import { parseDate } from './dates.js'
+import { type DescribeOptions, type Description, describe, describeAnswer } from './preprocess-describe.js'
+import { notADate } from './preprocess-encode.js'
 import { fitPreprocessing } from './preprocess-fit.js'
 import { featureNames, inputWidth, type Preprocessing } from './preprocess-plan.js'
 import { encodeTarget, rowsWithTarget, transform } from './preprocess-transform.js'
-import { type Split, type SplitFractions, splitIndices } from './split.js'
-import { column, type Table } from './table.js'
-import { classMatcher } from './table-text.js'
+import { foldIndices, type Split, type SplitBy, type SplitFractions, splitIndices } from './split.js'
+import { column, place, type Table } from './table.js'
+import { categoryText, classMatcher, isMissing, isNumber } from './table-text.js'
 
 export * from './preprocess-describe.js'
 export { fitPreprocessing } from './preprocess-fit.js'
+export * from './preprocess-options.js'
+export { parsePreprocessing } from './preprocess-parse.js'
 export * from './preprocess-plan.js'
 export { decodeTarget, encodeTarget, rowsWithTarget, transform, transformRow } from './preprocess-transform.js'
 
@@ -26,8 +31,12 @@ export interface PrepareOptions extends DescribeOptions {
   readonly seed: number
   /** Default 60 % training, 20 % validation, 20 % test; with a separate test table 80 % and 20 %. */
   readonly fractions?: SplitFractions
-  /** Equal shares of the classes in all parts; default true for classification. */
+  /** Equal shares of the classes in all parts; default true for classification, except by time. */
   readonly stratify?: boolean
+  /** A column (a patient, a user) whose equal values are never in two parts. It is no input, unless `keep` names it. */
+  readonly group?: string
+  /** A column of dates or numbers: the earliest rows train, the latest test. It is no input, unless `keep` names it. */
+  readonly time?: string
   /** A separate test table; then the other one is split into training and validation only. */
   readonly test?: Table
 }
@@ -44,25 +53,33 @@ export interface Prepared extends Split<Dataset> {
   readonly notes: readonly string[]
 }
 
-/** Describes, splits, fits and encodes; see `describe`, `splitIndices`, `fitPreprocessing`, `transform`. */
+/**
+ * Splits, describes the inputs by the training rows alone, fits and encodes; see `splitIndices`, `describe`, `fitPreprocessing`,
+ * `transform`. Nothing but the target is looked at in validation and test rows before they are encoded.
+ */
 export function prepareTable(table: Table, options: PrepareOptions): Prepared {
   expectOptions('prepareTable', options, "prepareTable(table, { target: 'species', seed: 1 })")
-  const description = describe(table, options)
-  const labels = description.task === 'classification' ? labelsOf(table, description) : undefined
+  checkNames('prepareTable', options, [
+    ...describeNames,
+    'seed',
+    'fractions',
+    'stratify',
+    'group',
+    'time',
+    'test',
+    'settings',
+  ])
+  const answer = describeAnswer(table, options)
   const fractions = options.fractions ?? {
     train: options.test ? 0.8 : 0.6,
     validation: 0.2,
     test: options.test ? 0 : 0.2,
   }
-  const cut = splitIndices({
-    count: description.rows.length,
-    shares: fractions,
-    seed: options.seed,
-    stratify: (options.stratify ?? true) ? labels : undefined,
-  })
-  const pick = (indices: Uint32Array) => indices.map((i) => description.rows[i]!)
+  const by = splitBy(table, options, answer)
+  const cut = splitIndices({ count: answer.rows.length, shares: fractions, seed: options.seed, ...by })
+  const pick = (indices: Uint32Array) => indices.map((i) => answer.rows[i]!)
   const train = pick(cut.train)
-  const preprocessing = fitPreprocessing(table, description, train)
+  const { description, preprocessing } = learn(table, options, train)
   const testTable = options.test ?? table
   const rows = {
     train,
@@ -76,12 +93,109 @@ export function prepareTable(table: Table, options: PrepareOptions): Prepared {
     notes: [
       ...table.notes,
       ...description.notes,
+      ...noteSplit(options),
       ...noteFit(preprocessing, description),
       ...noteTest(preprocessing, options.test),
     ],
     train: encode(preprocessing, table, rows.train),
     validation: encode(preprocessing, table, rows.validation),
     test: encode(preprocessing, testTable, rows.test),
+  }
+}
+
+/** Of `prepareFolds`. */
+export interface FoldOptions extends Omit<PrepareOptions, 'fractions' | 'test'> {
+  /** How many rounds: 2 or more. */
+  readonly folds: number
+}
+
+/** One round of a cross-validation. */
+export interface PreparedFold {
+  readonly description: Description
+  /** Fitted on the training rows of this round alone. */
+  readonly preprocessing: Preprocessing
+  readonly train: Dataset
+  readonly validation: Dataset
+  /** Which rows of the table (from 0) they are. */
+  readonly rows: { readonly train: Uint32Array; readonly validation: Uint32Array }
+}
+
+/**
+ * k-fold cross-validation of a table: in each round the columns are described, and the preprocessing is fitted, by the training rows of that
+ * round. Rounds are made as they are asked for. See `foldIndices` for classes, groups and time.
+ */
+export function* prepareFolds(table: Table, options: FoldOptions): Generator<PreparedFold, void, undefined> {
+  expectOptions('prepareFolds', options, "prepareFolds(table, { target: 'species', folds: 5, seed: 1 })")
+  checkNames('prepareFolds', options, [...describeNames, 'seed', 'folds', 'stratify', 'group', 'time'])
+  const answer = describeAnswer(table, options)
+  const { folds, seed } = options
+  for (const fold of foldIndices({ count: answer.rows.length, folds, seed, ...splitBy(table, options, answer) })) {
+    const rows = {
+      train: fold.train.map((i) => answer.rows[i]!),
+      validation: fold.validation.map((i) => answer.rows[i]!),
+    }
+    const { description, preprocessing } = learn(table, options, rows.train)
+    yield {
+      description,
+      preprocessing,
+      rows,
+      train: encode(preprocessing, table, rows.train),
+      validation: encode(preprocessing, table, rows.validation),
+    }
+  }
+}
+
+const describeNames = ['target', 'task', 'ignore', 'keep', 'categories', 'missing', 'columns'] as const
+
+function learn(
+  table: Table,
+  options: PrepareOptions | FoldOptions,
+  train: Uint32Array,
+): { description: Description; preprocessing: Preprocessing } {
+  const dividing = [options.group, options.time].filter((name) => name !== undefined)
+  const found = describe(
+    table,
+    options,
+    train,
+    dividing.filter((name) => !options.keep?.includes(name)),
+  )
+  return { description: found, preprocessing: fitPreprocessing(table, found, train) }
+}
+
+/** What the rows with a target are divided by. */
+export function splitBy(
+  table: Table,
+  { group, time, stratify, target, missing = [] }: PrepareOptions | FoldOptions,
+  { task, classes, rows }: Pick<Description, 'task' | 'classes' | 'rows'>,
+): SplitBy {
+  const cells = (name: string) => {
+    if (name === target) throw new ValueError('split', `the rows cannot be divided by the target '${name}'`)
+    const texts = column(table, name, 'split')
+    return Array.from(rows, (row) => {
+      if (isMissing(texts[row]!, missing))
+        throw new ValueError('split', `'${name}' is missing in ${place(table, row)}, and rows are divided by it`, {
+          hint: 'Fill it, or remove the row.',
+        })
+      return texts[row]!
+    })
+  }
+  if (time !== undefined) {
+    if (stratify) throw new ValueError('split', "'time' cannot be joined with 'stratify'")
+    const texts = cells(time)
+    const moments = Float64Array.from(texts, (text) =>
+      isNumber(text) ? Number(text) : (parseDate(text) ?? Number.NaN),
+    )
+    const wrong = moments.findIndex(Number.isNaN)
+    if (wrong >= 0) throw notADate(texts[wrong]!, `${place(table, rows[wrong]!)}, column '${time}'`)
+    return { time: moments, ...(group === undefined ? {} : { groups: cells(group) }) }
+  }
+  const match = classMatcher(classes)
+  const answers = column(table, target)
+  return {
+    ...(task === 'classification' && (stratify ?? true)
+      ? { stratify: Int32Array.from(rows, (row) => match(answers[row]!)) }
+      : {}),
+    ...(group === undefined ? {} : { groups: cells(group).map(categoryText) }),
   }
 }
 
@@ -97,10 +211,9 @@ export function encode(preprocessing: Preprocessing, table: Table, rows?: ArrayL
   }
 }
 
-function labelsOf(table: Table, description: Description): Int32Array {
-  const match = classMatcher(description.classes)
-  const cells = column(table, description.target)
-  return Int32Array.from(description.rows, (row) => match(cells[row]!))
+function noteSplit({ group, time }: PrepareOptions): string[] {
+  if (time !== undefined) return [`The rows are divided by time: the latest by '${time}' test.`]
+  return group === undefined ? [] : [`The rows are divided by '${group}': equal values are never in two parts.`]
 }
 
 function noteFit({ inputs, ignored }: Preprocessing, description: Description): string[] {

@@ -8,9 +8,16 @@
  */
 import { ValueError } from '../base/errors.js'
 import { type Dataset, subset } from '../data/column.js'
-import { encode, fitPreprocessing, type PrepareOptions, prepareTable } from '../data/preprocess.js'
+import {
+  type Description,
+  encode,
+  fitPreprocessing,
+  type PrepareOptions,
+  prepareTable,
+  splitBy,
+} from '../data/preprocess.js'
 import { inputWidth, type Preprocessing, type Task, taskOf } from '../data/preprocess-plan.js'
-import type { Split } from '../data/split.js'
+import { foldIndices, type Split, type SplitBy } from '../data/split.js'
 import type { Table } from '../data/table.js'
 import { RandomStream } from '../numerics/random.js'
 import { fit } from './fit.js'
@@ -120,7 +127,7 @@ export function planTable(table: Table, options: PlanOptions): TablePlan {
     rows,
     known,
     test: alone ? prepared.test : encode(preprocessing, options.test ?? table, rows.test),
-    folds: foldsOf(known, rows.train.length, settings),
+    folds: foldsOf(known, rows.train.length, settings, dividedBy(table, options, description, knownRows)),
     network: mlpConfig({
       inputs: inputWidth(preprocessing),
       outputs: classes ?? 1,
@@ -133,13 +140,41 @@ export function planTable(table: Table, options: PlanOptions): TablePlan {
   }
 }
 
-function foldsOf(known: Dataset, trainCount: number, { ensemble: members, seed }: TableSettings): Fold[] {
+/** Groups or times of the known rows, which the networks' validation rows must respect as well. */
+function dividedBy(
+  table: Table,
+  options: PlanOptions,
+  { task, classes }: Description,
+  rows: Uint32Array,
+): Pick<SplitBy, 'groups' | 'time'> {
+  const { group, time, target, seed } = options
+  if (group === undefined && time === undefined) return {}
+  return splitBy(
+    table,
+    { group, time, target, seed, stratify: false, missing: options.missing },
+    { task, classes, rows },
+  )
+}
+
+function foldsOf(
+  known: Dataset,
+  trainCount: number,
+  { ensemble: members, seed }: TableSettings,
+  { groups, time }: Pick<SplitBy, 'groups' | 'time'>,
+): Fold[] {
   const count = known.input.shape[0]!
-  if (members === 1) {
+  // By time there is one way to learn from the past; the networks differ by their seeds.
+  if (members === 1 || time) {
     const places = Uint32Array.from({ length: count }, (_, i) => i)
-    return [{ train: places.subarray(0, trainCount), validation: places.subarray(trainCount) }]
+    const fold = { train: places.subarray(0, trainCount), validation: places.subarray(trainCount) }
+    return Array.from({ length: members }, () => fold)
   }
   const parts = Math.min(count, Math.max(members, Math.round(count / (count - trainCount))))
+  if (groups) {
+    const folds = Math.min(parts, new Set(Array.from(groups as ArrayLike<string>)).size)
+    const stratify = known.classes ? (known.target.data as Int32Array) : undefined
+    return foldIndices({ count, folds, seed, groups, stratify }).slice(0, members)
+  }
   let order = [...new RandomStream(seed, 'folds').permutation(count)]
   // Dealing out class by class gives every part its share of each.
   if (known.classes) order = order.sort((a, b) => known.target.data[a]! - known.target.data[b]!)
