@@ -75,7 +75,13 @@ async function scored(model: Model, data: Dataset, target: TargetColumn, what: s
 }
 
 async function evaluateTable(model: Model, configuration: object): Promise<Evaluation> {
-  const { train: file, test: testFile, target, seed, ...rest } = configuration as TableCommand & { readonly train: string }
+  const {
+    train: file,
+    test: testFile,
+    target,
+    seed,
+    ...rest
+  } = configuration as TableCommand & { readonly train: string }
   const csv = csvOptions(rest)
   const data = await readTable(file, csv)
   const test = testFile === undefined ? undefined : await readTable(testFile, testOptions(csv, data))

@@ -2,8 +2,9 @@
  * @file A run that is over, whatever kind of thing was trained: its network with its parameters, and its scores. Each kind
  * (kinds.ts) opens its own. Types, and little else.
  */
-import type { TextEncoding } from '../data/text-blocks.js'
+
 import { ValueError } from '../base/errors.js'
+import type { TextEncoding } from '../data/text-blocks.js'
 import type { Net } from '../train/types.js'
 import type { Configuration } from './configuration.js'
 
