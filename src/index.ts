@@ -20,6 +20,7 @@ export {
   subset,
 } from './data/column.js'
 export { type CsvOptions, parseCsv } from './data/csv.js'
+export { formatCsv, type TextColumns } from './data/csv-write.js'
 export type { DateOrder, DatePart } from './data/dates.js'
 export { type KFold, type KFoldOptions, kFold } from './data/folds.js'
 export { type IdxFolder, readIdxFolder } from './data/idx-folder.js'

@@ -3,6 +3,7 @@
  * In: a model folder, a table or image files. Out: CSV on standard output or in a file; with --json one object.
  */
 import { ValueError } from '../base/errors.js'
+import { csvField } from '../data/csv-write.js'
 import type { Table } from '../data/table.js'
 import { columnIndex, place } from '../data/table.js'
 import { readTable } from '../data/table-file.js'
@@ -107,7 +108,7 @@ function csvText(model: Described, predictions: readonly Prediction[]): string {
       ? [shortest(prediction)]
       : [prediction.class, ...Object.values(prediction.probabilities).map((p) => p.toFixed(6))],
   )
-  return [head, ...lines].map((line) => `${line.map(field).join(',')}\n`).join('')
+  return [head, ...lines].map((line) => `${line.map((text) => csvField(text)).join(',')}\n`).join('')
 }
 
 function jsonText(model: Described, predictions: readonly Prediction[]): string {
@@ -116,4 +117,3 @@ function jsonText(model: Described, predictions: readonly Prediction[]): string 
 
 /** A float32 has about seven digits: more would be noise. */
 const shortest = (value: number): string => String(Number(value.toPrecision(7)))
-const field = (text: string): string => (/[",\n\r]|^\s|\s$/.test(text) ? `"${text.replace(/"/g, '""')}"` : text)

@@ -4,12 +4,14 @@
  */
 import { basename } from 'node:path'
 import { ValueError } from '../base/errors.js'
+import { attributeNames, namesFileOf } from '../data/names-file.js'
 import type { PrepareOptions } from '../data/preprocess.js'
 import type { ColumnSetting } from '../data/preprocess-options.js'
 import type { Task } from '../data/preprocess-plan.js'
 import type { Table } from '../data/table.js'
 import { type ReadTableOptions, readTable } from '../data/table-file.js'
 import type { TextEncoding } from '../data/text-blocks.js'
+import { readText } from '../io/files.js'
 import { summary } from '../nn/summary.js'
 import { logMistakes } from '../train/mistakes.js'
 import { mlp } from '../train/mlp.js'
@@ -56,9 +58,9 @@ const settingNames = [
 ] as const
 
 /** `words` is the command line, for the summary. */
-export async function trainOnTable(file: string, command: TableCommand, words: string): Promise<number> {
+export async function trainOnTable(file: string, given: TableCommand, words: string): Promise<number> {
+  const { data, command } = await readNamed(file, given)
   const csv = csvOptions(command)
-  const data = await readTable(file, csv)
   const test = command.test === undefined ? undefined : await readTable(command.test, testOptions(csv, data))
   const target = command.target ?? missingTarget(file, data, 'train')
   const { seed = 1 } = command
@@ -139,6 +141,29 @@ export const preparingOf = ({
   group,
   time,
 })
+
+/**
+ * Reads a table; where its first line does not name the target and there is a .names file beside it, with the names of that file. They are
+ * then part of the command, so that evaluations and predictions read the file as the training did.
+ */
+async function readNamed(file: string, command: TableCommand): Promise<{ data: Table; command: TableCommand }> {
+  const { target, columns, header } = command
+  const data = await readTable(file, csvOptions(command))
+  if (target === undefined || columns || header !== undefined || data.names.includes(target)) return { data, command }
+  const beside = namesFileOf(file)
+  const text = await readText(beside).catch(() => undefined)
+  const names = text === undefined ? [] : attributeNames(text)
+  if (names.length === 0) return { data, command }
+  const all = names.includes(target) ? names : [...names, target]
+  if (all.length !== data.names.length) return { data, command }
+  const named = { ...command, columns: all }
+  const again = await readTable(file, csvOptions(named))
+  const last = names.includes(target) ? '' : `; the last column is called ${target}`
+  return {
+    data: { ...again, notes: [`The names of the columns are those of ${beside}${last}.`, ...again.notes] },
+    command: named,
+  }
+}
 
 /** How the file is to be read. */
 export const csvOptions = ({ header, columns, separator, encoding }: Partial<TableCommand>): ReadTableOptions => ({

@@ -12,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { FileError, GradusError } from '../../src/base/errors.js'
 import { parseCsv, TableReader } from '../../src/data/csv.js'
 import { longestField } from '../../src/data/csv-field.js'
+import { formatCsv } from '../../src/data/csv-write.js'
 import type { Table } from '../../src/data/table.js'
 import { readTable, streamTable } from '../../src/data/table-file.js'
 import { isNumber } from '../../src/data/table-text.js'
@@ -112,6 +113,32 @@ describe('the parser', () => {
       { numRuns: 4000 },
     )
     expect(compared).toBeGreaterThan(500)
+  })
+
+  test('what formatCsv writes is read again to the letter', () => {
+    const text = fc.oneof(
+      cell,
+      fc.string({ maxLength: 8 }).filter((one) => !one.includes('\0')),
+      fc.constantFrom(' a ', '\uFEFF', 'x\r\ny'),
+    )
+    const columns = fc
+      .tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 6 }))
+      .chain(([n, rows]) =>
+        fc.array(fc.array(text, { minLength: rows, maxLength: rows }), { minLength: n, maxLength: n }),
+      )
+    fc.assert(
+      fc.property(columns, fc.constantFrom(',', ';', '\t', '|'), (cells, separator) => {
+        const names = cells.map((_, c) => `name "${c}", of; a|column`)
+        const read = parseCsv(formatCsv({ names, columns: cells }, separator), { separator })
+        expect(read.names).toEqual(names)
+        // Decimal commas are read as points where the separator is none.
+        const commas = (one: string[]) => separator !== ',' && one.some((t) => /^[+-]?\d+,\d+$/.test(t))
+        expect(read.columns.filter((_, c) => !commas(cells[c]!))).toEqual(cells.filter((one) => !commas(one)))
+      }),
+      { numRuns: 500 },
+    )
+    expect(() => formatCsv({ names: ['a'], columns: [] })).toThrow(/1 names for 0/)
+    expect(() => formatCsv({ names: ['a', 'b'], columns: [['1'], []] })).toThrow(/'b' has 0 rows/)
   })
 
   test('blocks may be cut anywhere, and rows taken out at any time', () => {
