@@ -44,7 +44,7 @@ async function predictImageFiles(model: Model, files: readonly string[], command
   const predictions = await predictImages(model, files)
   const named = predictions.map((prediction, i) => ({ file: files[i]!, ...(prediction as ClassPrediction) }))
   const lines = csvText(model, predictions).trimEnd().split('\n')
-  const csv = lines.map((line, i) => `${i === 0 ? 'file' : field(files[i - 1]!)},${line}\n`).join('')
+  const csv = lines.map((line, i) => `${i === 0 ? 'file' : csvField(files[i - 1]!)},${line}\n`).join('')
   return write(
     predictions,
     command.json ? `${JSON.stringify({ task: model.task, classes: model.classes, predictions: named })}\n` : csv,
