@@ -1,18 +1,25 @@
 /**
  * @file `gradus inspect MODEL`: what a model folder holds. In: a folder. Out: layers, preprocessing, scores, history.
  */
+import { access } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Preprocessing } from '../data/preprocess-plan.js'
 import { summary } from '../nn/summary.js'
 import type { ModelDescription } from '../train/model.js'
-import { openModel, readHistory } from '../train/model-folder.js'
+import { modelFiles, openModel, readHistory } from '../train/model-folder.js'
 import { membersOf } from '../train/network.js'
 import type { Epoch, Net } from '../train/types.js'
+import type { Kind } from './kinds.js'
+import { openRun, recordOf } from './open-run.js'
 import { bold, dim, number, percent, plural, say, sparkline, table } from './output.js'
 import { encodingText } from './table-report.js'
+import type { RunRecord } from './trained.js'
 
 type LoggedEpoch = Epoch & { readonly member?: number }
 
 export async function inspectModel(folder: string, command: { readonly json?: boolean }): Promise<number> {
+  const { kind, record } = await recordOf(folder)
+  if (record && !(await hasModel(folder))) return inspectRun(folder, kind, record, command)
   const model = await openModel(folder)
   const { description, net } = model
   // A folder that was put together by hand may lack a history.
@@ -47,6 +54,52 @@ export async function inspectModel(folder: string, command: { readonly json?: bo
   )
   return 0
 }
+
+/** A run of another kind: its network as the kind opens it, its settings, its history. */
+async function inspectRun(
+  folder: string,
+  kind: Kind,
+  record: RunRecord,
+  command: { readonly json?: boolean },
+): Promise<number> {
+  const { net, inputs, inputDtype } = await openRun(folder)
+  const layers = summary(net, [1, ...inputs], { dtype: inputDtype ?? 'float32' })
+  const history = (await readHistory(folder).catch(() => [])) as LoggedEpoch[]
+  const { configuration } = record
+  if (command.json) {
+    const { rows, parameters } = layers
+    console.log(JSON.stringify({ folder, kind: kind.name, configuration, layers: rows, parameters, history }))
+    return 0
+  }
+  const settings = Object.entries(configuration).filter(([name]) => name !== 'train' && name !== 'kind')
+  say(
+    entry('Model', `${folder}, of ${configuration.train}`),
+    ...(settings.length > 0
+      ? [
+          table(
+            settings.map(([name, value]) => [name, valueText(value)]),
+            { left: [0, 1] },
+          ),
+        ]
+      : []),
+    '',
+    entry('Network', plural(layers.parameters, 'parameter')),
+    ...String(layers)
+      .split('\n')
+      .map((line) => `  ${line}`),
+    '',
+    ...historyLines(history),
+  )
+  return 0
+}
+
+const hasModel = (folder: string): Promise<boolean> =>
+  access(join(folder, modelFiles.description)).then(
+    () => true,
+    () => false,
+  )
+const valueText = (value: unknown): string =>
+  typeof value === 'object' && !Array.isArray(value) ? JSON.stringify(value) : String(value)
 
 const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`
 

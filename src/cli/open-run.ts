@@ -28,7 +28,7 @@ export async function recordOf(
     return { kind: kind!, record: { folder, configuration } }
   }
   const description = await readText(join(folder, modelFiles.description)).catch((cause: FileError) => {
-    throw new FileError('run', `${folder} is no run: ${cause.message}`, {
+    throw new FileError('run', `${folder} is no run: ${cause.sentence}`, {
       cause,
       hint: 'Give the folder that training wrote, such as runs/iris-001.',
     })

@@ -13,6 +13,7 @@ import { writeFileAtomic } from '../io/atomic.js'
 import type { ClassPrediction, Model, Prediction } from '../train/model.js'
 import { openModel } from '../train/model-folder.js'
 import { predictImages } from '../train/predict-images.js'
+import { recordOf } from './open-run.js'
 
 export interface PredictCommand {
   readonly output?: string
@@ -24,17 +25,26 @@ export interface PredictCommand {
 }
 
 export async function predictFile(folder: string, files: readonly string[], command: PredictCommand): Promise<number> {
+  const { kind, record } = await recordOf(folder)
+  // A model file knows its network and its data.
+  const opened = kind.name === 'models' ? await kind.open?.(folder, record) : undefined
+  if (opened?.predict) {
+    const { head, rows, json } = await opened.predict(oneFile(files), command)
+    const text = command.json ? `${JSON.stringify(json)}\n` : csvLines(head, rows)
+    return write(text, rows.length, command)
+  }
   const model = await openModel(folder)
   if (model.description.images && files.every(isImageFile)) return predictImageFiles(model, files, command)
-  const [file, ...others] = files
-  if (others.length > 0)
-    throw new ValueError('predict', `a table is one file, not ${files.length}`, {
-      hint: model.description.images ? 'Images end in .png, .jpg or .jpeg.' : `Leave out ${others.join(', ')}.`,
-    })
+  const file = oneFile(files, model.description.images ? 'Images end in .png, .jpg or .jpeg.' : undefined)
   const { header, columns, separator, encoding } = command
-  const data = await readTable(file!, { header, columns, separator, encoding })
+  const data = await readTable(file, { header, columns, separator, encoding })
   const predictions = await predictTable(model, data)
-  return write(predictions, predictionsText(model, predictions, command.json), command)
+  return write(predictionsText(model, predictions, command.json), predictions.length, command)
+}
+
+function oneFile([file, ...others]: readonly string[], hint = `Leave out ${others.join(', ')}.`): string {
+  if (others.length > 0) throw new ValueError('predict', `a table is one file, not ${others.length + 1}`, { hint })
+  return file!
 }
 
 const isImageFile = (file: string): boolean => /\.(png|jpe?g)$/i.test(file)
@@ -46,16 +56,16 @@ async function predictImageFiles(model: Model, files: readonly string[], command
   const lines = csvText(model, predictions).trimEnd().split('\n')
   const csv = lines.map((line, i) => `${i === 0 ? 'file' : csvField(files[i - 1]!)},${line}\n`).join('')
   return write(
-    predictions,
     command.json ? `${JSON.stringify({ task: model.task, classes: model.classes, predictions: named })}\n` : csv,
+    predictions.length,
     command,
   )
 }
 
-async function write(predictions: readonly Prediction[], text: string, command: PredictCommand): Promise<number> {
+async function write(text: string, count: number, command: PredictCommand): Promise<number> {
   if (command.output) {
     await writeFileAtomic(command.output, text)
-    if (!command.json) process.stderr.write(`${predictions.length} predictions in ${command.output}\n`)
+    if (!command.json) process.stderr.write(`${count} predictions in ${command.output}\n`)
   } else process.stdout.write(text)
   return 0
 }
@@ -108,8 +118,11 @@ function csvText(model: Described, predictions: readonly Prediction[]): string {
       ? [shortest(prediction)]
       : [prediction.class, ...Object.values(prediction.probabilities).map((p) => p.toFixed(6))],
   )
-  return [head, ...lines].map((line) => `${line.map((text) => csvField(text)).join(',')}\n`).join('')
+  return csvLines(head, lines)
 }
+
+const csvLines = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, ...rows].map((line) => `${line.map((text) => csvField(text)).join(',')}\n`).join('')
 
 function jsonText(model: Described, predictions: readonly Prediction[]): string {
   return `${JSON.stringify({ task: model.task, ...(model.classes ? { classes: model.classes } : {}), predictions })}\n`

@@ -1,22 +1,27 @@
 /**
- * @file `gradus profile digits | FILE.csv --target COLUMN | MODEL`: where the time of a training step, or of a prediction, goes.
+ * @file `gradus profile digits | FILE.csv --target COLUMN | MODEL.ts | RUN`: where the time of a training step, or of a prediction, goes.
  * In: options. Out: a table of kernels, a picture with --output, one object with --json; exit code.
  */
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { FileError, ValueError } from '../base/errors.js'
 import { subset } from '../data/column.js'
+import { LazyDataset } from '../data/lazy-dataset.js'
 import { readTable } from '../data/table-file.js'
 import { type Explanation, timeText } from '../explain.js'
 import { writeFileAtomic } from '../io/atomic.js'
 import { crossEntropy } from '../loss/index.js'
 import { accuracy } from '../metrics/index.js'
+import { summary } from '../nn/summary.js'
 import { mlp, mlpConfig } from '../train/mlp.js'
 import { openModel } from '../train/model-folder.js'
 import { membersOf, type NetworkConfig } from '../train/network.js'
 import { type Profile, profileChart, profilePrediction, profileTraining } from '../train/profile.js'
 import { planTable } from '../train/table-model.js'
 import { checkSettings, lossOf, optimizerOf, type TrainingSettings } from '../train/table-settings.js'
+import type { Metrics } from '../train/types.js'
+import { isModelFile, loadTraining, sampleOf, withPlace } from './model-file.js'
+import { recordOf } from './open-run.js'
 import { bold, percent, plural, say } from './output.js'
 import { digitsDefaults, digitsOptimizer, loadDigits } from './train-digits.js'
 import { csvOptions, missingTarget, preparingOf, settingsOf, type TableCommand } from './train-table.js'
@@ -30,7 +35,8 @@ interface Profiled {
   /** 'a training step', 'a prediction' */
   readonly what: string
   readonly source: string
-  readonly network: NetworkConfig
+  /** How it was built, or what it is. */
+  readonly network: NetworkConfig | string
   readonly details: string
   readonly profile: Profile
 }
@@ -72,7 +78,8 @@ export async function profileCommand(
 }
 
 const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`
-const layersText = (network: NetworkConfig): string => {
+const layersText = (network: NetworkConfig | string): string => {
+  if (typeof network === 'string') return network
   const members = membersOf(network)
   const filters = network.kind === 'cnn' ? network.filters.map((count) => `${count} filters`) : []
   const sizes = [[network.inputs].flat().join('×'), ...filters, ...network.hidden, network.outputs]
@@ -104,9 +111,10 @@ async function profiledOf(source: string, command: ProfileCommand, explicit: rea
   const found = await stat(source).catch((cause: NodeJS.ErrnoException) => {
     throw new FileError('profile', `there is no file or folder ${source}`, {
       cause,
-      hint: 'Give a table, the folder of a model that training wrote, or the word digits.',
+      hint: 'Give a table, a model file, the folder of a model that training wrote, or the word digits.',
     })
   })
+  if (isModelFile(source)) return profiledModelFile(source, command, explicit)
   return found.isDirectory() ? profiledModel(source, command, explicit) : profiledTable(source, command)
 }
 
@@ -160,8 +168,55 @@ async function profiledTable(file: string, command: ProfileCommand): Promise<Pro
   return { what: 'a training step', source: file, network, details: `, ${settings.optimizer}${networks}`, profile }
 }
 
+async function profiledModelFile(
+  file: string,
+  command: ProfileCommand,
+  explicit: readonly string[],
+): Promise<Profiled> {
+  refuse(
+    explicit,
+    (name) => name !== '--seed' && !forAll.has(name),
+    'for tables and digits: a model file says it itself',
+  )
+  const { seed = 1, batchSize } = command
+  const training = await loadTraining(file, { seed, parameters: {} })
+  const { network: net, train, loss, optimizer, metrics } = training
+  if (!loss || !optimizer || train instanceof LazyDataset)
+    throw new ValueError(
+      'profile',
+      `${file} has ${loss && optimizer ? 'lazy data' : 'a step of its own'}, which cannot be profiled here`,
+      {
+        hint: 'Profile it in code: step.explain([input, target], { time: true }).',
+      },
+    )
+  const { shape, dtype } = await sampleOf(training)
+  const layers = summary(net, [1, ...shape], { dtype })
+  const profile = await withPlace(file, () =>
+    profileTraining(net, {
+      train,
+      loss,
+      optimizer,
+      metrics: metrics as Metrics,
+      batchSize: batchSize ?? training.batchSize,
+      seed,
+    }),
+  )
+  return {
+    what: 'a training step',
+    source: file,
+    network: plural(layers.parameters, 'parameter'),
+    details: '',
+    profile,
+  }
+}
+
 async function profiledModel(folder: string, command: ProfileCommand, explicit: readonly string[]): Promise<Profiled> {
   refuse(explicit, (name) => !forAll.has(name), 'for training, not for the prediction of a model')
+  const { kind, record } = await recordOf(folder)
+  if (kind.name === 'models')
+    throw new ValueError('profile', `${folder} was trained by a model file`, {
+      hint: `Profile its training step: gradus profile ${record?.configuration.train}.`,
+    })
   const model = await openModel(folder)
   const { batchSize } = command
   if (batchSize === 'full')

@@ -34,7 +34,9 @@ export async function trainModelFile(file: string, command: ModelFileCommand, wo
   const { network: net, test, name = basename(file).replace(/\.m?[tj]s$/, ''), ...options } = training
   const { epochs = options.epochs, batchSize = options.batchSize, seed = command.seed ?? options.seed ?? 1 } = command
   const settings = { epochs, batchSize, seed, parameters: command.parameters }
-  const configuration = configurationOf(file, 'models', {}, modelFileSettings, settings)
+  // A seed that was not given is left to the file, which may have one of its own.
+  const given = { ...settings, seed: command.seed }
+  const configuration = configurationOf(file, 'models', {}, modelFileSettings, given)
   return withPlace(file, async () => {
     const { shape, dtype } = await sampleOf(training)
     if (test !== undefined) countOf(test, 'test')

@@ -20,6 +20,15 @@ export interface TrainedRun {
   readonly outputs: string
   /** Scores on the rows of a file, or on those that the run set aside for testing. */
   readonly evaluate: (file: string | undefined, options: EvaluateCommand) => Promise<Evaluation>
+  /** What it says of a file, where that is not rows of the table of a model folder. */
+  readonly predict?: (file: string, options: EvaluateCommand) => Promise<Predicted>
+}
+
+/** What `gradus predict` writes: CSV, or with --json an object. */
+export interface Predicted {
+  readonly head: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+  readonly json: object
 }
 
 /** Options of `gradus evaluate`. */

@@ -9,10 +9,12 @@ import { addGroup, addSettings, givenFlags, json, option, type Verb } from '../v
 export const profile: Verb = (root, finish) => {
   const command = root
     .command('profile')
-    .description('show where the time of a training step (digits, a table) or of a prediction (a model folder) goes')
-    .argument('<file|digits|model>', 'a table, digits, or the folder that training wrote')
+    .description(
+      'show where the time of a training step (digits, a table, a model file) or of a prediction (a run) goes',
+    )
+    .argument('<file|digits|run>', 'a table, digits, a model file, or the folder that training wrote')
     .usage(
-      'digits [options]\n       gradus profile FILE.csv --target COLUMN [options]\n       gradus profile MODEL [options]',
+      'digits [options]\n       gradus profile FILE.csv --target COLUMN [options]\n       gradus profile MODEL.ts [options]\n       gradus profile RUN [options]',
     )
   addGroup(command, 'The program:', [
     option(
