@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FileError, ValueError } from '../base/errors.js'
+import { FileError } from '../base/errors.js'
 import { makeFolders, writeFileAtomic } from '../io/atomic.js'
 import { type Lock, lockFolder } from '../io/lock.js'
 import { readHistory } from '../train/model-folder.js'
@@ -66,7 +66,7 @@ export async function runTrial({ folder, configuration, metric, threads, signal 
     },
   ).finally(() => signal.removeEventListener('abort', kill))
   if (code !== 0)
-    throw new ValueError('trial', messageOf(said) || (ended ? `it was ended by ${ended}` : `it ended with ${code}`))
+    throw new Error(messageOf(said) || (ended ? `it was ended by ${ended}` : `it ended with code ${code}`))
   const score = scoreOf((await readHistory(run)) as MemberEpoch[], metric)
   // What it would have gone on from; the model stays.
   await rm(join(run, 'checkpoints'), { recursive: true, force: true })
@@ -86,9 +86,10 @@ async function lockWhenFree(folder: string, signal?: AbortSignal): Promise<Lock>
 }
 
 /** What a command said last that went wrong, without its name. */
-const messageOf = (said: string): string => {
+function messageOf(said: string): string {
   const lines = said.split('\n').map((line) => line.trim())
-  const last = lines.findLast((line) => /^(gradus|error): /.test(line))
+  const last =
+    lines.findLast((line) => /^(gradus|error): /.test(line)) ?? lines.findLast((line) => /Error\b.*: /.test(line))
   return (last ?? '').replace(/^(gradus|error): /, '')
 }
 

@@ -5,7 +5,7 @@
  * const { best } = await sweep({ learningRate: { log: [1e-4, 1e-1] } }, async ({ values }) => (await train(values)).best!.value, { trials: 20 })
  */
 import { describeValue } from '../base/describe.js'
-import { ArgumentError, ValueError } from '../base/errors.js'
+import { ArgumentError, GradusError, ValueError } from '../base/errors.js'
 import { checkNames } from '../base/options.js'
 import { checkSeed } from '../trace/seed.js'
 import { checkSpace, drawValues, gridOf, type SearchSpace, type SearchValues } from './search-space.js'
@@ -182,9 +182,12 @@ async function makeTrial(
     return record({ status: 'failed', message: `the score is ${describeValue(score)}` })
   } catch (error) {
     if (signal.aborted) return undefined
-    return record({ status: 'failed', message: error instanceof Error ? error.message : String(error) })
+    return record({ status: 'failed', message: messageOf(error) })
   }
 }
+
+const messageOf = (error: unknown): string =>
+  error instanceof GradusError ? error.sentence : error instanceof Error ? error.message : String(error)
 
 /** Results in the order of the items; undefined for those that were not begun. */
 async function inParallel<T, R>(
