@@ -23,13 +23,19 @@ export function histogramOf(values: ArrayLike<number>, bins = 30): Histogram {
     if (x > high) high = x
   }
   if (low > high) [low, high] = [0, 1]
-  if (low === high) [low, high] = [low - 0.5, high + 0.5]
-  // Halves, so that the width of −1e308 to 1e308 is finite.
-  const width = high / bins - low / bins
+  if (low === high) {
+    // Of large numbers a half would be lost in rounding.
+    const half = Math.max(0.5, Math.abs(low) * 2 ** -20)
+    ;[low, high] = [Math.max(-Number.MAX_VALUE, low - half), Math.min(Number.MAX_VALUE, high + half)]
+  }
+  const width = (high - low) / bins || Number.MIN_VALUE
   const counts = new Array<number>(bins).fill(0)
   for (let i = 0; i < values.length; i++) {
     const x = values[i]!
-    if (Number.isFinite(x)) counts[Math.min(bins - 1, Math.max(0, Math.floor(x / width - low / width)))]!++
+    if (Number.isFinite(x)) counts[Math.min(bins - 1, Math.max(0, Math.floor((x - low) / width)))]!++
   }
-  return { edges: Array.from({ length: bins + 1 }, (_, i) => (i === bins ? high : low + i * width)), counts }
+  return {
+    edges: Array.from({ length: bins + 1 }, (_, i) => (i === bins ? high : Math.min(high, low + i * width))),
+    counts,
+  }
 }
