@@ -32,7 +32,7 @@ export const languageSettings: readonly Setting[] = [
     'how many tokens it writes in the end; 0 for none',
     values.wholeNumber(0, 1e6),
   ),
-  row('The network:', 'network', '--network <name>', 'gpt, gru', values.oneOf('gpt', 'gru')),
+  row('The network:', 'network', '--network <name>', 'gru (the default), gpt', values.oneOf('gru', 'gpt')),
   row('The network:', 'size', '--size <n>', 'width of the network', values.wholeNumber(1, 65_536)),
   row('The network:', 'layers', '--layers <n>', 'how many blocks or recurrent layers', values.wholeNumber(1, 1000)),
   row('The network:', 'heads', '--heads <n>', 'heads of attention', values.wholeNumber(1, 1000)),

@@ -60,10 +60,14 @@ export async function crossValidate<M extends Metrics = NoMetrics>(
   data: TrainingData,
   options: CrossValidateOptions<M>,
 ): Promise<CrossValidation<M>> {
-  if (typeof build !== 'function')
-    throw new ArgumentError('crossValidate', `is given ${describeValue(build)}, not a function that makes a network`, {
-      hint: 'Write crossValidate(() => nn.linear(4, 3), data, { ... }).',
-    })
+  if (typeof build !== 'function' || 'children' in build)
+    throw new ArgumentError(
+      'crossValidate',
+      `is given ${typeof build === 'function' ? 'a network' : describeValue(build)}, not a function that makes one`,
+      {
+        hint: 'Write crossValidate(() => nn.linear(4, 3), data, { ... }).',
+      },
+    )
   const { onFold, ...rest } = options
   if (onFold !== undefined && typeof onFold !== 'function')
     throw new ArgumentError('crossValidate', `onFold is ${describeValue(onFold)}, not a function`)

@@ -19,6 +19,8 @@ const pages = [
   'losses.md',
   'files.md',
   'checkpoints.md',
+  'data.md',
+  'text.md',
 ]
 const docs = fileURLToPath(new URL('../../docs/', import.meta.url))
 const before = process.cwd()
