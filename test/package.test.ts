@@ -7,6 +7,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writ
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
+import { publint } from 'publint'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -15,12 +17,14 @@ const run = (command: string, args: readonly string[], cwd = project) =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: object }
 let files: readonly string[] = []
+let tarball = ''
 
 beforeAll(() => {
   const [packed] = JSON.parse(
     run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', project], root),
   ) as [{ filename: string; files: { path: string }[] }]
   files = packed.files.map((file) => file.path)
+  tarball = join(project, packed.filename)
   mkdirSync(join(project, 'node_modules/@gradus'), { recursive: true })
   mkdirSync(join(project, 'node_modules/gradus'))
   run('tar', ['xzf', packed.filename, '--strip-components=1', '-C', 'node_modules/gradus'])
@@ -45,6 +49,18 @@ test('the tarball holds the library and no data', () => {
         ),
     ),
   ).toEqual([])
+})
+
+test('are the types wrong? publint?', async () => {
+  const { problems } = (await checkPackage(createPackageFromTarballData(new Uint8Array(readFileSync(tarball))))) as {
+    problems: { kind: string; entrypoint?: string; resolutionKind?: string }[]
+  }
+  // It is ESM: nothing is there for require() of old.
+  const ours = problems.filter(({ resolutionKind }) => resolutionKind !== 'node10' && resolutionKind !== 'node16-cjs')
+  expect(ours).toEqual([])
+  const { messages } = await publint({ pkgDir: join(project, 'node_modules/gradus'), strict: true, pack: false })
+  // The field `browser` replaces files within the package, which `exports` cannot do.
+  expect(messages.filter(({ code }) => code !== 'USE_EXPORTS_OR_IMPORTS_BROWSER')).toEqual([])
 })
 
 test("README's examples type-check and run", () => {

@@ -36,6 +36,15 @@ interface Database {
 }
 interface Host {
   readonly indexedDB?: { open(name: string, version: number): OpenRequest }
+  readonly navigator?: {
+    readonly locks?: {
+      request(
+        name: string,
+        options: { readonly signal: AbortSignal },
+        f: (lock: unknown) => Promise<void>,
+      ): Promise<unknown>
+    }
+  }
   readonly IDBKeyRange: { bound(low: unknown, high: unknown): unknown }
 }
 
@@ -99,10 +108,30 @@ async function change(what: (files: Store) => unknown): Promise<void> {
   })
 }
 
-/** Throws FileError where there is no storage. */
+/** Milliseconds to wait for a page that is just being closed. */
+const patience = 3000
+
+/** Of all pages and workers one writes to a run; the browser lets go of what ends. Pages that are not secure have no locks. */
+function lock(path: string): Promise<() => void> {
+  const { locks } = host.navigator ?? {}
+  if (!locks) return Promise.resolve(() => {})
+  return new Promise((resolve, reject) => {
+    const held = () => new Promise<void>((release) => resolve(release))
+    locks.request(`gradus ${path}`, { signal: AbortSignal.timeout(patience) }, held).catch(() =>
+      reject(
+        new FileError('checkpoint', `another page or worker is writing to the run '${path}'`, {
+          hint: 'Close it, or choose another name.',
+        }),
+      ),
+    )
+  })
+}
+
+/** Throws FileError where there is no storage, or another page writes there. */
 export async function openFiles(path: string): Promise<CheckpointFiles> {
   await open()
-  return filesAt(path)
+  const release = await lock(path)
+  return { ...filesAt(path), close: release }
 }
 
 export const filesAt = (path: string): CheckpointFiles => ({

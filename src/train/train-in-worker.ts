@@ -71,6 +71,8 @@ interface Page {
   removeEventListener?(kind: string, listener: () => void, capture?: boolean): void
 }
 const page = globalThis as unknown as Page
+/** Milliseconds. */
+const patience = 2000
 
 /** A training in a worker; made by `trainInWorker`. */
 export class RemoteRun<E = Epoch> implements AsyncIterable<E>, PromiseLike<History<E>> {
@@ -146,9 +148,12 @@ export class RemoteRun<E = Epoch> implements AsyncIterable<E>, PromiseLike<Histo
     if (this.#state !== 'over') this.#send({ kind: 'leave' })
   }
 
-  /** Ends the worker at once. What was not saved is lost. */
-  close(): void {
+  /** Ends the run as `leave` does, and then the worker; one that does not answer for two seconds is ended all the same. */
+  async close(): Promise<void> {
     this.#closed = true
+    this.leave()
+    const late = new Promise<void>((resolve) => setTimeout(resolve, patience))
+    if (this.#state !== 'over') await Promise.race([late, this.#finish().catch(() => {})])
     this.#port.close()
     this.#lost('it was closed')
   }

@@ -111,6 +111,11 @@ describe.each([...launched])('%s', (_, { browser, reason }) => {
     expect(whole).toMatchObject({ epochs: 60 })
     const done = (await ask(first, 'begin', { name: 'spirals', epochs: 5 })) as number
     expect(done).toBeGreaterThanOrEqual(5)
+    const other = await open({})
+    expect(await ask(other, 'taken', { name: 'spirals' })).toMatch(
+      /another page or worker is writing to the run 'spirals'/,
+    )
+    await other.close()
     await first.close()
     const second = await open({})
     expect(await ask(second, 'saved', { name: 'spirals' })).toBe(done)

@@ -69,6 +69,15 @@ globalThis.gradusTests = {
     await remote.pause()
     return remote.epochs.length
   },
+  /** A second page at the same run. */
+  async taken({ name }) {
+    try {
+      await gradus.trainInWorker(training, { parameters: { epochs: 60 }, checkpoint: name, resume: true })
+      return 'none'
+    } catch (error) {
+      return error.message
+    }
+  },
   saved: async ({ name }) => (await gradus.savedRun(name))?.epochs.length,
   /** Goes on to the end; the hash of what comes of it. */
   async goOn({ name, resume }) {
