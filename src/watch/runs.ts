@@ -153,7 +153,7 @@ export class Run {
       seconds: log.seconds,
       ...(description.parameters === undefined ? {} : { parameters: description.parameters }),
       ...(loss === undefined ? {} : { loss: Number.isFinite(loss) ? loss : null }),
-      best: bestScores(log.networks),
+      best: bestScores(log.networks, description.configuration),
       configuration: flat(description.configuration),
       warnings: log.networks.reduce((count, network) => count + network.warnings.length, 0),
       ...(this.problem === undefined ? {} : { problem: this.problem }),
@@ -198,15 +198,22 @@ function flat(value: Json, prefix = '', into: { [name: string]: Json } = {}): { 
   return into
 }
 
-/** Names of scores of which less is better; of all others more is. */
+/** Names of scores of which less is better, where the run does not say: of all others more is. */
 const lessIsBetter = /loss|error|perplexity|divergence|entropy|distance|(^|[._])(mae|mse|rmse|mape|nll|brier)/i
 
-function bestScores(networks: readonly NetworkLog[]): { [name: string]: Best } {
+/** What the configuration says of a metric: `{ better: 'lower' }`. */
+function saidBetter(configuration: Json, score: string): unknown {
+  const { metrics } = (configuration ?? {}) as { readonly metrics?: { readonly [name: string]: { better?: unknown } } }
+  return metrics?.[score.replace(/^(train|validation)\./, '')]?.better
+}
+
+function bestScores(networks: readonly NetworkLog[], configuration: Json): { [name: string]: Best } {
   const best: { [name: string]: Best } = {}
   for (const { epochs } of networks)
     for (const name of epochs.names) {
       if (name.startsWith('epoch.')) continue
-      const least = lessIsBetter.test(name)
+      const said = saidBetter(configuration, name)
+      const least = said === 'lower' || (said !== 'higher' && lessIsBetter.test(name))
       const curve = epochs.curve(name, epochs.epochs, { points: epochs.length + 1 })!
       let found = best[name]
       for (const [i, value] of curve.y.entries())

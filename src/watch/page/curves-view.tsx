@@ -16,6 +16,9 @@ const lastCharts = ['learningRate', 'gradientNorm', 'updateNorm', 'samplesPerSec
 const order = (name: string) =>
   firstCharts.includes(name) ? 0 : lastCharts.includes(name) ? 2 + lastCharts.indexOf(name) : 1
 
+/** Scores that may go over magnitudes; a log scale would tell nothing of an accuracy. */
+const logarithmic = /loss|norm|rate|error|perplexity|mse|mae|rmse|nll/i
+
 /** A curve and how it is drawn. */
 function linesOf(curve: Curve, several: boolean, dark: boolean, focus: string | undefined): Line[] {
   const part = /^(train|validation)\./.exec(curve.name)?.[1]
@@ -31,13 +34,15 @@ function linesOf(curve: Curve, several: boolean, dark: boolean, focus: string | 
   }
   // The loss of single steps is noise around that of epochs.
   const raw = { ...common, y: curve.y, ...(curve.smooth || curve.name === 'loss' ? { faint: true, bold: false } : {}) }
-  return curve.smooth
-    ? [
-        { ...raw, label: `${label} (raw)` },
-        { ...common, y: curve.smooth },
-      ]
-    : [raw]
+  if (!curve.smooth) return [raw]
+  const smooth = { ...common, y: curve.smooth }
+  // Of many runs only one is drawn as it was: others would hide it.
+  return several && curve.run !== focus ? [smooth] : [{ ...raw, label: `${label} (raw)` }, smooth]
 }
+
+/** The loss of steps, made smooth, goes where that of epochs does, and sooner. */
+const toldBetter = (curve: Curve, all: readonly Curve[]) =>
+  curve.name === 'train.loss' && all.some(({ run, name, smooth }) => run === curve.run && name === 'loss' && smooth)
 
 interface ChartData {
   readonly name: string
@@ -68,7 +73,9 @@ export function chartsOf(
       const last = main?.y.findLast((value) => value !== null)
       return {
         name,
-        lines: curves.flatMap((curve) => linesOf(curve, shown.length > 1, dark, focus)),
+        lines: curves
+          .filter((curve) => !toldBetter(curve, curves))
+          .flatMap((curve) => linesOf(curve, shown.length > 1, dark, focus)),
         note: first
           ? `${first.run}: ${first.notFinite} ${first.notFinite === 1 ? 'value is' : 'values are'} not finite, first at step ${first.firstNotFinite}${bad.length > 1 ? `; so it is in ${bad.length - 1} more` : ''}`
           : undefined,
@@ -124,7 +131,7 @@ export function CurvesView() {
               title={title(chart.name)}
               lines={chart.lines}
               axis={axis}
-              log={log && !/accuracy|samplesPerSecond/i.test(chart.name)}
+              log={log && logarithmic.test(chart.name)}
               dark={dark}
               zoom={zoom}
               range={range}
