@@ -1,7 +1,11 @@
-// Damages safetensors and ONNX files at random, and reads them: `npm run soak:files -- [seconds] [seed]`. A reader either gives a
-// model or throws an error of Gradus; anything else, and memory that grows, ends the run with the seed that repeats it.
-import { readdirSync, readFileSync } from 'node:fs'
-import { GradusError, importOnnx } from '../dist/index.js'
+// Damages safetensors, ONNX, CSV (also gzipped) and IDX files at random, and reads them: `npm run soak:files -- [seconds] [seed]`. A reader either gives a
+// model, or a table whose columns are of one length, or throws an error of Gradus; anything else, and memory that grows, ends the run with the seed that repeats it.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { GradusError, importOnnx, readTable } from '../dist/index.js'
+import { readIdx } from '../dist/io/idx.js'
 import { readSafetensors } from '../dist/io/safetensors.js'
 
 const seconds = Number(process.argv[2] ?? 60)
@@ -16,6 +20,34 @@ const files = [
   ...read('../test/fixtures/torch/safetensors/', '.safetensors'),
   ...read('../test/fixtures/torch/onnx/', '.onnx'),
 ]
+
+const idx = new Uint8Array(4 + 4 * 3 + 6 * 28 * 28)
+idx.set([0, 0, 8, 3, 0, 0, 0, 6, 0, 0, 0, 28, 0, 0, 0, 28])
+files.push({ name: 'images.idx', bytes: idx })
+const folder = mkdtempSync(join(tmpdir(), 'gradus-soak-'))
+process.on('exit', () => rmSync(folder, { recursive: true }))
+const csv = `id,name,größe,"a ""quoted"" name",x\n${Array.from(
+  { length: 400 },
+  (_, i) => `${i},${['Anna', '"Bö, rn"', '"two\nlines"', ''][i % 4]},${(i * 7) / 8},?,${i % 3 ? '1e-3' : '-0.50'}`,
+).join('\r\n')}\n`
+const texts = [Buffer.from(csv), Buffer.from(`\uFEFF${csv}`, 'utf16le')]
+for (const bytes of [...texts, ...texts.map((text) => gzipSync(text))])
+  files.push({ name: 'table.csv', bytes: new Uint8Array(bytes) })
+
+/** A table that is read must be whole: as many cells in each column, numbers that agree with their texts. */
+async function readCsv(bytes) {
+  const path = join(folder, 'table.csv')
+  writeFileSync(path, bytes)
+  const table = await readTable(path)
+  table.columns.forEach((cells, c) => {
+    if (cells.length !== table.rows || cells.some((cell) => typeof cell !== 'string'))
+      throw new Error(`column ${c} is not whole`)
+    table.numbers[c]?.forEach((value, row) => {
+      if (!Number.isNaN(value) && value !== Number(cells[row]))
+        throw new Error(`row ${row}: ${value} is '${cells[row]}'`)
+    })
+  })
+}
 
 const damage = (bytes, random) => {
   let out = bytes.slice()
@@ -49,6 +81,8 @@ for (; performance.now() < end; seed++, runs++) {
   const start = performance.now()
   try {
     if (name.endsWith('.onnx')) await importOnnx(damaged)
+    else if (name.endsWith('.csv')) await readCsv(damaged)
+    else if (name.endsWith('.idx')) readIdx(damaged)
     else readSafetensors(damaged)
   } catch (error) {
     refused++

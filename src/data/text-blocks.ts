@@ -126,25 +126,36 @@ async function* unpackedBlocks(
   limit: number | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const blocks = fileBlocks(path, operation)
-  const { value: block } = await blocks.next()
-  if (!block) return
-  const packed = block[0] === 0x1f && block[1] === 0x8b
-  if (!packed && /\.gz$/i.test(path)) {
+  try {
+    const { value: block } = await blocks.next()
+    if (!block) return
+    if (block[0] === 0x1f && block[1] === 0x8b) yield* unzipped(block, blocks, path, operation, limit)
+    else if (/\.gz$/i.test(path))
+      throw new FileError(operation, `${path} is not a whole gzip file (it does not begin as one)`, {
+        hint: 'If it is not packed, give it a name without .gz.',
+      })
+    else {
+      yield block
+      yield* blocks
+    }
+  } finally {
+    // Whoever reads may have stopped before the file was handed on.
     await blocks.return()
-    throw new FileError(operation, `${path} is not a whole gzip file (it does not begin as one)`, {
-      hint: 'If it is not packed, give it a name without .gz.',
-    })
   }
-  if (!packed) {
-    yield block
-    yield* blocks
-    return
-  }
+}
+
+async function* unzipped(
+  first: Uint8Array,
+  blocks: AsyncIterable<Uint8Array>,
+  path: string,
+  operation: string,
+  limit: number | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const [{ createGunzip }, { Readable, pipeline }] = [await import('node:zlib'), await import('node:stream')]
   let read = 0
   const counted = async function* () {
-    read += block.length
-    yield block
+    read += first.length
+    yield first
     for await (const next of blocks) {
       read += next.length
       yield next
