@@ -21,6 +21,7 @@ const pages = [
   'checkpoints.md',
   'data.md',
   'text.md',
+  'tables.md',
 ]
 const docs = fileURLToPath(new URL('../../docs/', import.meta.url))
 const before = process.cwd()
