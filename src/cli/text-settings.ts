@@ -33,7 +33,7 @@ export const languageSettings: readonly Setting[] = [
     values.wholeNumber(0, 1e6),
   ),
   row('The network:', 'network', '--network <name>', 'gru (the default), gpt', values.oneOf('gru', 'gpt')),
-  row('The network:', 'size', '--size <n>', 'width of the network', values.wholeNumber(1, 65_536)),
+  row('The network:', 'width', '--width <n>', 'width of the network', values.wholeNumber(1, 65_536)),
   row('The network:', 'layers', '--layers <n>', 'how many blocks or recurrent layers', values.wholeNumber(1, 1000)),
   row('The network:', 'heads', '--heads <n>', 'heads of attention', values.wholeNumber(1, 1000)),
   row(
@@ -59,7 +59,7 @@ export const textColumnSetting = row(
 /** Of classifiers of texts, besides how the table is read. */
 export const textClassSettings: readonly Setting[] = [
   textColumnSetting,
-  row('The network:', 'size', '--size <n>', 'width of the network', values.wholeNumber(1, 65_536)),
+  row('The network:', 'width', '--width <n>', 'width of the network', values.wholeNumber(1, 65_536)),
   row('The network:', 'rows', '--rows <n>', 'rows of the table of hashed words', values.wholeNumber(2, 2 ** 26)),
   row('The network:', 'words', '--words <n>', 'words of a text that are looked at', values.wholeNumber(1, 65_536)),
   row(

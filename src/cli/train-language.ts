@@ -31,7 +31,7 @@ export interface LanguageSettings {
   readonly prompt?: string
   readonly sample: number
   readonly network: 'gpt' | 'gru'
-  readonly size: number
+  readonly width: number
   readonly layers: number
   readonly heads: number
   readonly dropout: number
@@ -52,7 +52,7 @@ const defaults: LanguageSettings = {
   context: 64,
   sample: 400,
   network: 'gru',
-  size: 256,
+  width: 256,
   layers: 1,
   heads: 4,
   dropout: 0,
@@ -81,7 +81,7 @@ export async function trainLanguage(file: string, command: LanguageCommand, word
   const { output, resume, json, quiet, progress, ...given } = command
   const settings: LanguageSettings = {
     ...defaults,
-    ...(given.network === 'gpt' ? { size: 128, layers: 3, learningRate: 2e-3 } : {}),
+    ...(given.network === 'gpt' ? { width: 128, layers: 3, learningRate: 2e-3 } : {}),
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
   }
   if (settings.steps !== undefined && settings.epochs !== undefined)
@@ -109,7 +109,7 @@ export async function trainLanguage(file: string, command: LanguageCommand, word
   const steps = settings.steps ?? (settings.epochs === undefined ? usualSteps : settings.epochs * pass)
   const stretch = settings.epochs === undefined ? Math.min(pass, Math.max(1, Math.round(steps / reports))) : pass
   const epochs = Math.ceil(steps / stretch)
-  const { network: kind, size: width, layers, heads, dropout } = settings
+  const { network: kind, width, layers, heads, dropout } = settings
   const network = languageModelConfig({
     kind,
     vocabulary: tokenizer.size,
@@ -138,7 +138,7 @@ export async function trainLanguage(file: string, command: LanguageCommand, word
       '',
       entry(
         'Network',
-        `${kind}, ${grouped(look.parameters)} parameters, reads ${context} tokens (--network, --size, --layers, --context)`,
+        `${kind}, ${grouped(look.parameters)} parameters, reads ${context} tokens (--network, --width, --layers, --context)`,
       ),
       ...String(look)
         .split('\n')

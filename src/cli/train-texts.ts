@@ -26,7 +26,7 @@ import { textClassKindSettings } from './text-settings.js'
 import { readTextTable, type TextTable } from './text-table.js'
 
 export interface TextClassSettings {
-  readonly size: number
+  readonly width: number
   readonly rows: number
   readonly words: number
   readonly neighbours: number
@@ -48,7 +48,7 @@ export interface TextClassCommand extends RunOptions, Partial<TextClassSettings>
 }
 
 const defaults: TextClassSettings = {
-  size: 8,
+  width: 8,
   rows: 32_768,
   words: 64,
   neighbours: 1,
@@ -153,7 +153,7 @@ export async function trainTexts(file: string, command: TextClassCommand, words:
   ]
   if (judged === 0 || tested === 0)
     throw new ValueError('train', `${data.texts.length} texts are too few to learn from`)
-  const { rows, words: places, neighbours, size, dropout, seed } = settings
+  const { rows, words: places, neighbours, width: size, dropout, seed } = settings
   const network: BagOfWordsConfig = {
     kind: 'bag',
     rows,
@@ -187,7 +187,7 @@ export async function trainTexts(file: string, command: TextClassCommand, words:
       ),
       entry(
         'Network',
-        `${grouped(look.parameters)} parameters: a place for each row in ${size} dimensions, and a small network behind their mean (--size)`,
+        `${grouped(look.parameters)} parameters: a place for each row in ${size} dimensions, and a small network behind their mean (--width)`,
       ),
       '',
     )
