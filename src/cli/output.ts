@@ -4,12 +4,11 @@
  *
  * say(bold('Result'), table([['accuracy', '98.3 %']]))
  */
+import { visible, wantsColour } from '../base/terminal.js'
 
-/** Colours only on a terminal, and never with NO_COLOR set; FORCE_COLOR wins. */
-const colored = ((): boolean => {
-  if (process.env['NO_COLOR']) return false
-  return Boolean(process.env['FORCE_COLOR']) || process.stdout.isTTY === true
-})()
+export { sparkline } from '../base/terminal.js'
+
+const colored = wantsColour(process.stdout)
 
 const paint = (open: number, close: number) => (text: string) =>
   colored ? `\u001b[${open}m${text}\u001b[${close}m` : text
@@ -25,10 +24,6 @@ export const silent: Say = () => {}
 export const say: Say = (...lines) => {
   process.stdout.write(lines.map((line) => `${line}\n`).join(''))
 }
-
-const escapes = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g')
-/** Characters that are seen. */
-const visible = (text: string): number => [...text.replace(escapes, '')].length
 
 /** Columns aligned: the first to the left, others to the right unless `left` says so. */
 export function table(
@@ -68,20 +63,6 @@ export const seconds = (time: number): string =>
   time < 120 ? `${time.toFixed(1)} s` : `${Math.floor(time / 60)} min ${Math.round(time % 60)} s`
 export const plural = (count: number, word: string): string =>
   `${grouped(count)} ${word}${count === 1 ? '' : word.endsWith('s') ? 'es' : 's'}`
-
-const blocks = '▁▂▃▄▅▆▇█'
-/** A line of `width` blocks, each the mean of its stretch of the values. */
-export function sparkline(values: readonly number[], width = 40): string {
-  const finite = values.filter(Number.isFinite)
-  if (finite.length === 0) return ''
-  const [low, high] = [Math.min(...finite), Math.max(...finite)]
-  const count = Math.min(width, finite.length)
-  return Array.from({ length: count }, (_, i) => {
-    const part = finite.slice(Math.floor((i * finite.length) / count), Math.ceil(((i + 1) * finite.length) / count))
-    const mean = part.reduce((sum, x) => sum + x, 0) / part.length
-    return blocks[high > low ? Math.min(7, Math.floor(((mean - low) / (high - low)) * 8)) : 0]
-  }).join('')
-}
 
 /** A grey image (0..255) drawn in Braille dots, 2×4 pixels a character; ink from 96 on is a dot. */
 export function picture(pixels: ArrayLike<number>, width: number, height: number): string[] {

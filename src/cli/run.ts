@@ -9,6 +9,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import { FileError, ValueError } from '../base/errors.js'
+import { isLive } from '../base/terminal.js'
 import { createOutputFolder, createRunFolder, writeFileAtomic } from '../io/atomic.js'
 import { lineChart, type Series } from '../io/chart.js'
 import { createJsonLines } from '../io/json-lines.js'
@@ -229,26 +230,16 @@ export function listenForInterrupt(kept = 'the best so far is kept'): Interrupt 
 
 /**
  * Progress on standard error: a live line in a terminal, elsewhere a line at the end of each network. `memory`: whether it
- * begins with what a step needs; networks that are alike need not say it again.
+ * begins with what a step needs; networks that are alike need not say it again. `table`: of epochs, in a terminal.
  */
-export function progressOf(options: RunOptions, prefix = '', memory = true): Progress | undefined {
+export function progressOf(options: RunOptions, prefix = '', memory = true, table = false): Progress | undefined {
   if (options.quiet || !options.progress) return undefined
-  const { stderr } = process
-  const lineStart = '\r\u001b[K'
-  const stream = {
-    isTTY: stderr.isTTY,
-    columns: (stderr.columns ?? 80) - prefix.length,
-    write: (text: string) => {
-      if (text === lineStart) return stderr.write(text)
-      return stderr.write(
-        text.startsWith(lineStart) ? lineStart + prefix + text.slice(lineStart.length) : prefix + text,
-      )
-    },
-  }
-  const line = progressLine({ stream })
+  const line = progressLine({ prefix, table })
   const start: Progress['start'] = ({ memory: text, ...run }) =>
     line.start?.({ ...run, ...(memory && text ? { memory: text } : {}) })
-  return stderr.isTTY ? { ...line, start } : { start, end: (history) => line.end?.(history) }
+  const end: Progress['end'] = (history) => line.end?.(history)
+  if (!isLive(process.stderr)) return { start, end }
+  return { start, end, batch: (now) => line.batch?.(now), epoch: (epoch) => line.epoch?.(epoch) }
 }
 
 /** Whether the report is printed: not with --json, which has standard output for itself, nor with --quiet. */

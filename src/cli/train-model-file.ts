@@ -66,7 +66,7 @@ export async function trainModelFile(file: string, command: ModelFileCommand, wo
           batchSize,
           seed,
           signal,
-          progress: progressOf(command),
+          progress: progressOf(command, '', true, true),
           ...run.fit(1, { parameters }),
         })
         await eachEpoch(fitted, (epoch) => run.log(1, epoch as Epoch))

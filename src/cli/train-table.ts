@@ -78,7 +78,9 @@ export async function trainOnTable(file: string, given: TableCommand, words: str
       const trained = await trainTable(plan, {
         signal,
         progress: (member) =>
-          progressOf(command, plan.folds.length > 1 ? `network ${member}/${plan.folds.length}  ` : '', member === 1),
+          plan.folds.length > 1
+            ? progressOf(command, `network ${member}/${plan.folds.length}  `, member === 1)
+            : progressOf(command, '', true, true),
         epoch: run.log,
         checkpoint: (member) => run.fit(member, plan.settings, plan.folds.length > 1),
       })

@@ -202,7 +202,7 @@ export async function trainTexts(file: string, command: TextClassCommand, words:
       seed,
       earlyStopping: { patience: settings.patience, restoreBest: true },
       signal,
-      progress: progressOf(command),
+      progress: progressOf(command, '', true, true),
       ...run.fit(1, settings),
     })
     await eachEpoch(training, (epoch) => run.log(1, epoch))

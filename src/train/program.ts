@@ -255,6 +255,16 @@ export class ScoreTotal {
     return this.#loss / this.#weight
   }
 
+  /** Metrics so far, those that are numbers and need no look at all samples again. */
+  numbers(): { [name: string]: number } {
+    const found: { [name: string]: number } = {}
+    for (const [name, total] of this.#totals) {
+      const value = this.#metrics.get(name)!.collect || this.#weight === 0 ? undefined : total.result()
+      if (typeof value === 'number') found[name] = value
+    }
+    return found
+  }
+
   scores(withLoss: boolean): Scores {
     const scores: { [name: string]: unknown } = withLoss ? { loss: this.loss } : {}
     for (const [name, total] of this.#totals) scores[name] = total.result()

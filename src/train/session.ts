@@ -77,8 +77,9 @@ export class Session {
   #checkpoints: FitCheckpoints | undefined
   #log: FitLog | undefined
   #error: unknown
-  /** Made in the whole run. */
+  /** Made in the whole run; and samples that were used since it was begun or gone on with. */
   #steps = 0
+  #samples = 0
   /** The epochs that were done before this run went on from a checkpoint, the time they took, and the start of the next. */
   #earlier: readonly Epoch[] = []
   #earlierSeconds = 0
@@ -285,8 +286,9 @@ export class Session {
     try {
       for (;;) {
         if (breath.due) {
-          const where = { epoch: number, epochs: this.#limit, batch, batches: this.#batches }
-          this.#progress?.batch?.({ ...where, loss: total.loss })
+          const where = { epoch: number, epochs: this.#limit, batch, batches: this.#batches, samples: this.#samples }
+          const asked = { metrics: () => total.numbers(), learningRate: () => optimizer?.learningRate }
+          this.#progress?.batch?.({ ...where, ...asked, loss: total.loss })
           await breath.take()
         }
         if (this.#control.held || this.#control.saves) await this.#rest()
@@ -342,6 +344,7 @@ export class Session {
       if (skipped?.has(i)) continue
       const loss = total.add(result, fed[i]!.weight)
       this.#steps = this.#before + batch + i + 1
+      this.#samples += fed[i]!.size
       this.#log?.step(this.#steps, epoch, loss, fed[i]!.size, () => ({
         learningRate: prepared.optimizer?.learningRate,
         ...diagnosis?.norms,
