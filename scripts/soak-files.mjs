@@ -1,10 +1,10 @@
-// Damages safetensors, ONNX, CSV (also gzipped) and IDX files at random, and reads them: `npm run soak:files -- [seconds] [seed]`. A reader either gives a
-// model, or a table whose columns are of one length, or throws an error of Gradus; anything else, and memory that grows, ends the run with the seed that repeats it.
+// Damages safetensors, ONNX, PNG, JPEG, CSV (also gzipped) and IDX files at random, and reads them: `npm run soak:files -- [seconds] [seed]`. A reader either gives a
+// model, pixels, or a table whose columns are of one length, or throws an error of Gradus; anything else, and memory that grows, ends the run with the seed that repeats it.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { GradusError, importOnnx, readTable } from '../dist/index.js'
+import { decodeImage, GradusError, importOnnx, readTable } from '../dist/index.js'
 import { readIdx } from '../dist/io/idx.js'
 import { readSafetensors } from '../dist/io/safetensors.js'
 
@@ -16,9 +16,17 @@ const read = (folder, ending) =>
   readdirSync(new URL(folder, import.meta.url))
     .filter((name) => name.endsWith(ending))
     .map((name) => ({ name, bytes: new Uint8Array(readFileSync(new URL(folder + name, import.meta.url))) }))
+/** The image files of test/data/images.test.ts. */
+function images() {
+  const { png, jpeg } = JSON.parse(readFileSync(new URL('../test/fixtures/images.json', import.meta.url), 'utf8'))
+  const named = (kind, list) =>
+    list.map(({ name, file }) => ({ name: `${name}.${kind}`, bytes: new Uint8Array(Buffer.from(file, 'base64')) }))
+  return [...named('png', png), ...named('jpeg', jpeg)]
+}
 const files = [
   ...read('../test/fixtures/torch/safetensors/', '.safetensors'),
   ...read('../test/fixtures/torch/onnx/', '.onnx'),
+  ...images(),
 ]
 
 const idx = new Uint8Array(4 + 4 * 3 + 6 * 28 * 28)
@@ -83,6 +91,7 @@ for (; performance.now() < end; seed++, runs++) {
     if (name.endsWith('.onnx')) await importOnnx(damaged)
     else if (name.endsWith('.csv')) await readCsv(damaged)
     else if (name.endsWith('.idx')) readIdx(damaged)
+    else if (/\.(png|jpeg)$/.test(name)) await decodeImage(damaged, { size: [16, 16], channels: 3 }, name)
     else readSafetensors(damaged)
   } catch (error) {
     refused++

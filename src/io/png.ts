@@ -9,7 +9,7 @@
 import { describeValue } from '../base/describe.js'
 import { ArgumentError, ShapeError, ValueError } from '../base/errors.js'
 import { checkNames } from '../base/options.js'
-import { writeFile } from './files.js'
+import { makeFolder, writeFile } from './files.js'
 
 /** How pixels lie in their array. */
 export interface PngOptions {
@@ -30,7 +30,8 @@ const colourTypes = [0, 4, 2, 6] as const
 const longest = 2 ** 31 - 1
 
 /**
- * Writes pixels (bytes, 0 is black) as a PNG file; what was there is the old file or the new one at any moment.
+ * Writes pixels (bytes, 0 is black) as a PNG file; what was there is the old file or the new one at any moment. Makes
+ * the folder if need be.
  * Throws where the number of pixels is not width · height · channels, for what is not bytes, and where the file cannot be written.
  */
 export async function writePng(
@@ -38,7 +39,10 @@ export async function writePng(
   pixels: Uint8Array | Uint8ClampedArray,
   options: PngOptions,
 ): Promise<void> {
-  await writeFile(path, await pngBytes(pixels, options))
+  const bytes = await pngBytes(pixels, options)
+  const folder = /^(.+)[\\/][^\\/]*$/.exec(String(path))?.[1]
+  if (folder) await makeFolder(folder)
+  await writeFile(path, bytes)
 }
 
 /** The bytes of a PNG file with these pixels. */

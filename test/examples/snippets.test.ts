@@ -14,6 +14,7 @@ const pages = [
   'operations.md',
   'optimizers.md',
   'images.md',
+  'image-data.md',
   'transformers.md',
   'sequences.md',
   'losses.md',

@@ -38,7 +38,7 @@ test('a reader of another hand finds the pixels that were written', async () => 
 })
 
 test('a file, and what is refused', async () => {
-  const path = join(mkdtempSync(join(tmpdir(), 'gradus-png-')), 'a.png')
+  const path = join(mkdtempSync(join(tmpdir(), 'gradus-png-')), 'new', 'a.png')
   await writePng(path, Uint8Array.of(0, 255, 128, 3), { width: 2, height: 2 })
   expect([...decode(readFileSync(path)).data]).toEqual([0, 255, 128, 3])
   const one = new Uint8Array(4)
@@ -47,5 +47,5 @@ test('a file, and what is refused', async () => {
   await expect(writePng(path, one, { width: 2, height: 2, channels: 5 as never })).rejects.toThrow('1, 2, 3 or 4')
   await expect(writePng(path, one, { width: 0, height: 2 })).rejects.toThrow('width')
   await expect(writePng(path, one, { width: 2, height: 2, chanels: 1 } as never)).rejects.toThrow('channels')
-  await expect(writePng('/nowhere/at/all/a.png', one, { width: 2, height: 2 })).rejects.toThrow('/nowhere')
+  await expect(writePng('/proc/nowhere/a.png', one, { width: 2, height: 2 })).rejects.toThrow('/nowhere')
 })
