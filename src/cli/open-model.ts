@@ -1,7 +1,7 @@
 /**
  * @file Runs of tables and digits, opened: models that are multilayer perceptrons. In: a model folder. Out: a TrainedRun.
  */
-import { ValueError } from '../base/errors.js'
+import { FileError, ValueError } from '../base/errors.js'
 import type { Dataset } from '../data/column.js'
 import { encode } from '../data/preprocess.js'
 import type { Preprocessing, TargetColumn } from '../data/preprocess-plan.js'
@@ -83,7 +83,12 @@ async function evaluateTable(model: Model, configuration: object): Promise<Evalu
     ...rest
   } = configuration as TableCommand & { readonly train: string }
   const csv = csvOptions(rest)
-  const data = await readTable(file, csv)
+  const data = await readTable(file, csv).catch((cause: FileError) => {
+    throw new FileError('evaluate', cause.sentence.replace(/\.$/, ''), {
+      cause,
+      hint: 'run.json names the file as it was seen from where the run was made: go there, or give a file.',
+    })
+  })
   const test = testFile === undefined ? undefined : await readTable(testFile, testOptions(csv, data))
   const plan = planTable(data, { target: target!, seed: seed!, ...preparingOf(rest), test, settings: settingsOf(rest) })
   const preprocessing = model.description.preprocessing!
