@@ -276,15 +276,16 @@ export class Training {
 
 /** Statistics of [samples, width] numbers; `dead`: the share of units that give 0 for every sample. */
 function activationsOf(values: Float32Array, width: number): NonNullable<LayerState['activations']> {
-  let [sum, squares] = [0, 0]
+  let [sum, squares, low, high] = [0, 0, -1, 1]
   const lives = new Uint8Array(width)
   for (const [i, value] of values.entries()) {
     sum += value
     squares += value * value
+    low = Math.min(low, value)
+    high = Math.max(high, value)
     if (value !== 0) lives[i % width] = 1
   }
   const mean = sum / values.length
-  const [low, high] = [Math.min(-1, ...values), Math.max(1, ...values)]
   const histogram = new Array<number>(24).fill(0)
   for (const value of values) histogram[Math.min(23, Math.floor((24 * (value - low)) / (high - low)))]!++
   const dead = lives.reduce((count, one) => count + 1 - one, 0) / width

@@ -38,9 +38,15 @@ function Header() {
 
 function App() {
   const place = useStore((all) => all.place)
+  const failure = useStore((all) => all.failure)
   return (
     <>
       <Header />
+      {failure && (
+        <p class="failure" role="alert">
+          {failure}
+        </p>
+      )}
       {place.view === 'chapters' ? (
         <ChapterView key={place.chapter} id={place.chapter} />
       ) : place.view === 'digits' ? (

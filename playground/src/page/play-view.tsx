@@ -22,7 +22,6 @@ const statusWords = {
 function Buttons() {
   const playing = useStore((all) => all.playing)
   const speed = useStore((all) => all.speed)
-  const failure = useStore((all) => all.failure)
   const other = useStore((all) => all.other)
   const isOver = useStore(({ shown }) => [shown.a, shown.b].every((one) => one?.snapshot?.status !== 'running'))
   return (
@@ -66,11 +65,6 @@ function Buttons() {
       >
         {other ? 'Compare no longer' : 'Compare with another'}
       </button>
-      {failure && (
-        <p class="failure" role="alert">
-          {failure}
-        </p>
-      )}
     </div>
   )
 }
@@ -167,7 +161,7 @@ export function PlayView() {
   return (
     <main class={other ? 'play two' : 'play'}>
       <h2 class="hidden">Playground</h2>
-      <aside>
+      <aside aria-label={other ? 'A' : 'Settings'}>
         {other && <h3>A</h3>}
         <Controls id="a" settings={settings} />
       </aside>
@@ -193,7 +187,7 @@ export function PlayView() {
         <Spoken />
       </div>
       {other && (
-        <aside>
+        <aside aria-label="B">
           <h3>B</h3>
           <Controls id="b" settings={other} />
         </aside>

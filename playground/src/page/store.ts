@@ -183,7 +183,7 @@ worker.addEventListener('message', ({ data }: MessageEvent<Answer>) => {
       return set({ trials: { ...state.trials, [chapter]: { seed, verdict } } })
     }
     case 'failed':
-      return set({ failure: data.message, playing: false })
+      return set({ failure: data.message, playing: false, trials: {} })
   }
 })
 worker.addEventListener('error', ({ message }) =>
