@@ -184,15 +184,14 @@ describe.each(names.map((name, i) => [name, launched[i]!] as const))('in %s', (n
     await click(page, '[data-test=play]')
     await ends(page)
     expect(await textOf(page, '[data-test=status]')).toContain('diverged')
-    await page.goto(`${address}#/play?samples=60&noise=0.3&layers=64relu,64relu&patience=10&epochs=3000`)
-    await page.waitForFunction(() => document.querySelector('[data-test=epoch]')?.textContent === '0')
-    await page.waitForFunction(
-      () => !(document.querySelector('[data-test=play]') as HTMLButtonElement | null)?.disabled,
-    )
-    await click(page, '[data-test=play]')
-    await ends(page)
-    expect(await textOf(page, '[data-test=status]')).toContain('stopped early')
     await page.close()
+    const another = await open('#/play?samples=60&noise=0.3&layers=64relu,64relu&patience=10&epochs=3000')
+    await another.waitForSelector('[data-run=a] canvas')
+    await another.waitForSelector('[data-test=play]:not(:disabled)')
+    await click(another, '[data-test=play]')
+    await ends(another)
+    expect(await textOf(another, '[data-test=status]')).toContain('stopped early')
+    await another.close()
   }, 90_000)
 
   const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
