@@ -175,8 +175,9 @@ export class Training {
     return batchSize === 'full' ? 1 : Math.ceil(this.data.train.count / batchSize)
   }
 
-  /** Makes up to `updates` updates: less at the end of the training. */
-  async advance(updates: number): Promise<void> {
+  /** Makes up to `updates` updates, less at the end of the training; how many it made. */
+  async advance(updates: number): Promise<number> {
+    const before = this.#update
     for (let left = updates; left > 0 && this.#status === 'running'; ) {
       const { list, isLast } = this.#next(left)
       left -= list.length
@@ -190,6 +191,7 @@ export class Training {
       if (isLast) await this.#endEpoch()
     }
     this.#batchLosses = this.#batchLosses.slice(-500)
+    return this.#update - before
   }
 
   /** Batches of one size that follow each other, and whether the epoch ends with them. */

@@ -173,9 +173,9 @@ function TrainingFields({ id, settings }: { readonly id: TrainingId; readonly se
   const { training, data } = settings
   const to = (changes: Partial<Settings['training']>) => change(id, { training: changes })
   const lossWords: [LossName, string][] = [
-    ...(isClasses(data.kind) ? [['crossEntropy', 'softmax, cross-entropy'] as [LossName, string]] : []),
-    ['L2', 'L2: squared error'],
-    ['L1', 'L1: absolute error'],
+    ...(isClasses(data.kind) ? [['crossEntropy', 'cross-entropy'] as [LossName, string]] : []),
+    ['L2', 'L2 (squares)'],
+    ['L1', 'L1 (distances)'],
   ]
   return (
     <Group title="Training">
@@ -184,7 +184,7 @@ function TrainingFields({ id, settings }: { readonly id: TrainingId; readonly se
         label="Optimizer"
         value={training.optimizer}
         options={[
-          ['sgd', 'gradient descent'],
+          ['sgd', 'plain descent'],
           ['momentum', 'momentum'],
           ['adagrad', 'Adagrad'],
           ['adam', 'Adam'],

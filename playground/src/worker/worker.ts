@@ -44,8 +44,7 @@ async function advance(running: Running, updates: number, milliseconds: number):
   while (made < updates && training.status === 'running' && (made === 0 || performance.now() - start < milliseconds)) {
     const some = Math.min(running.pace, updates - made)
     const before = performance.now()
-    await training.advance(some)
-    made += some
+    made += await training.advance(some)
     const took = performance.now() - before
     if (some === running.pace && took < milliseconds / 4) running.pace = Math.min(512, 2 * running.pace)
     else if (took > milliseconds) running.pace = Math.max(1, running.pace >> 1)
