@@ -38,7 +38,7 @@ const ownAddress = {
 }
 
 /** Many small modules each, of no use to anyone else's program: they go into the bundle. */
-const inside = /^(d3-(scale|shape)|csv-parse|@bufbuild\/protobuf)(\/|$)/
+const inside = /^(d3-(scale|shape)|@bufbuild\/protobuf)(\/|$)/
 /** All other packages are found when the library runs: what is optional, what brings files of its own, what is CommonJS. */
 const others = {
   name: 'others',

@@ -46,7 +46,7 @@ export function reportPlan(
     entry('Data', `${file}: ${plural(data.rows, 'row')}, ${plural(data.names.length, 'column')}`),
     table(columns, { left: [0, 1, 2] }),
     ...more,
-    dim('  (--target, --task, --ignore, --keep, --category and --missing say otherwise)'),
+    dim('  (--target, --task, --ignore, --keep, --category, --missing and --column say otherwise)'),
     ...plan.notes.map((note, i) => entry(i === 0 ? 'Notes' : '', note)),
     entry(
       'Rows',

@@ -103,7 +103,7 @@ function ordinalWriter({ values, fill, indicator }: OrdinalColumn, missing: read
 
 /** Of a text that an order does not name. */
 export function notInOrder(text: string, values: readonly string[], where: string): ValueError {
-  const near = nearest(text, values)
+  const near = text.length > 2 ? nearest(text, values) : undefined
   return new ValueError(
     'transform',
     `'${text}' in ${where} is not in the order ${values.join(' < ')}${near ? `; did you mean '${near}'?` : ''}`,
