@@ -6,7 +6,6 @@
  * bits of one that is not.
  */
 import { isFloat } from '../base/dtype.js'
-import { sizeOf } from '../base/shape.js'
 import type { Graph, Node } from '../graph/node.js'
 import {
   add,
@@ -37,21 +36,15 @@ export interface StepParts {
   readonly gradients: readonly Node[]
 }
 
-/**
- * Elements from which a gradient is not looked at in each step, unless it is a part of 1/64 of all: where it is a product, the update
- * is made as the product is written, and it is never stored.
- */
-const small = 4096
-
 /** The step with a flag after its results, where it is checked, then what is observed, then the new values of Variables. */
 export function instrumented(
   { graph, results, replaces, errors, gradients }: StepParts,
   check: OnNonFinite | undefined,
   observed: readonly Node[],
 ): { graph: Graph; updates: Updates; extras: number } {
-  const total = gradients.reduce((sum, { type }) => sum + sizeOf(type.shape), 0)
-  const looked =
-    check === 'skip' ? gradients : gradients.filter(({ type }) => sizeOf(type.shape) <= Math.max(small, total / 64))
+  // Where a gradient is a product, the update is made as the product is written, and it is never stored: to look at it in each step
+  // would cost a pass over it. Those of biases are sums that stand by themselves, and NaN goes into them as well.
+  const looked = check === 'skip' ? gradients : gradients.filter(({ type }) => type.shape.length <= 1)
   const flag = check ? [allFiniteOf([...errors, ...looked])] : []
   const extras = [...flag, ...observed]
   const news = graph.outputs.slice(results)

@@ -32,10 +32,10 @@ export interface Entry<S extends Recordable> {
 }
 
 /** Copies take less than this share of the time. */
-const share = 1 / 300
+const share = 1 / 1000
 /** States that are larger are not copied, nor are arguments kept beyond as much. */
 const mostStateBytes = 512 * 1024 * 1024
-const mostArgumentBytes = 64 * 1024 * 1024
+const mostArgumentBytes = 128 * 1024 * 1024
 /** What the host writes to larger Variables is not noted, but calls for a new copy. */
 const smallLength = 64
 
@@ -47,8 +47,12 @@ export class Journal<S extends Recordable> {
   /** What is not finite from the beginning is meant so. */
   readonly #meant = new Set<Storage>()
   readonly #steps = new Set<S>()
-  #taken = 0
+  #hasTaken = false
+  /** Milliseconds of a copy, and of a step: the least of late, since whoever is made to wait by others takes longer. */
   #cost = 0
+  #pace = Number.POSITIVE_INFINITY
+  /** Steps since the copy. */
+  #since = 1
   #bytes = 0
   /** Whether arguments may be written over after a call, so that they must be copied. */
   readonly #copiesArguments: boolean
@@ -66,7 +70,7 @@ export class Journal<S extends Recordable> {
   before(step: S, list: readonly Inputs[]): boolean {
     const isNew = !this.#steps.has(step)
     if (isNew) this.#steps.add(step)
-    const isLate = performance.now() - this.#taken > this.#cost / share
+    const isLate = this.#since * this.#pace > this.#cost / share
     const written = this.#written()
     if (isNew || isLate || written === undefined || this.#bytes > mostArgumentBytes) {
       if (!this.take()) return false
@@ -79,11 +83,17 @@ export class Journal<S extends Recordable> {
     return true
   }
 
+  /** So many steps took so many milliseconds. */
+  took(steps: number, milliseconds: number): void {
+    this.#pace = Math.min(1.1 * this.#pace, milliseconds / steps)
+    this.#since += steps
+  }
+
   /** Copies the Variables as they are now, if they are finite; false where they are not. */
   take(): boolean {
     const start = performance.now()
     const all = [...new Set([...this.#steps].flatMap((step) => step.updated))]
-    const isFirst = this.#taken === 0
+    const isFirst = !this.#hasTaken
     for (const storage of all)
       if (isFloat(storage.dtype) && !this.#meant.has(storage) && !allFinite(storage.peek())) {
         // One that is seen for the first time was so before any of these steps.
@@ -104,10 +114,10 @@ export class Journal<S extends Recordable> {
         else this.#copies.set(storage, storage.read())
       }
     }
-    this.#taken = performance.now()
-    // The first time everything is cold.
-    const cost = this.#taken - start
-    this.#cost = isFirst ? cost / 4 : this.#cost === 0 ? cost : Math.min(cost, 2 * this.#cost)
+    this.#hasTaken = true
+    this.#since = 0
+    const cost = performance.now() - start
+    this.#cost = isFirst ? cost : Math.min(cost, 1.5 * this.#cost)
     return true
   }
 
@@ -148,7 +158,7 @@ export class Journal<S extends Recordable> {
     this.entries.length = 0
     this.#copies.clear()
     this.#steps.clear()
-    this.#taken = 0
+    this.#hasTaken = false
   }
 
   #isOnlyRead(storage: Storage): boolean {

@@ -117,7 +117,9 @@ export class Sentinel {
     let recorded = this.#recorded.get(step)
     if (!recorded) this.#recorded.set(step, (recorded = new Recorded(step)))
     if (!this.#journal.before(recorded, list)) this.#stop(undefined)
+    const start = performance.now()
     const made = run()
+    this.#journal.took(list.length, performance.now() - start)
     const first = this.#journal.entries.length - list.length
     const before = this.steps
     this.steps += list.length

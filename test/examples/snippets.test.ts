@@ -23,6 +23,7 @@ const pages = [
   'data.md',
   'text.md',
   'tables.md',
+  'diagnosis.md',
 ]
 const docs = fileURLToPath(new URL('../../docs/', import.meta.url))
 const before = process.cwd()
