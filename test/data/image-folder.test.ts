@@ -69,6 +69,20 @@ test('any number of workers gives the same batches, and fit the same bits as fro
     expect(pixels).toEqual(Array.from(order).flatMap((i) => [...expected.input.data.subarray(16 * i, 16 * i + 16)]))
     const [input, target] = (await train.shuffle(1).batch(8).toArray())[0]!
     expect([input.shape, target.shape, input.dtype, target.dtype]).toEqual([[8, 1, 4, 4], [8], 'float32', 'int32'])
+    // From the middle of an epoch on, as a run that is resumed reads.
+    for (const cache of [true, false]) {
+      const part = (await imageFolder(root, { size: 4, workers, cache })).train.skip(95)
+      const rows = await part.toArray()
+      expect(rows.map(({ target }) => target.data[0])).toEqual([...expected.target.data.slice(95)])
+      expect(rows.flatMap(({ input }) => [...input.data])).toEqual([...expected.input.data.slice(16 * 95)])
+    }
+    const numbersOf = async (data: AsyncIterable<{ readonly input: { readonly data: ArrayLike<number> } }>) => {
+      const found: number[][] = []
+      for await (const { input } of data) found.push(Array.from(input.data))
+      return found
+    }
+    const shuffled = (await imageFolder(root, { size: 4, workers, cache: false })).train.shuffle(7)
+    expect(await numbersOf(shuffled.skip(60))).toEqual((await numbersOf(shuffled)).slice(60))
     // One that is left early leaves nothing behind that would keep the process.
     for await (const _ of train.chunks()) break
   }

@@ -86,7 +86,7 @@ test('what is not opaque shows the background', async () => {
   ])
 })
 
-/** A PNG of any kind, also such as no writer makes; rows are not filtered. */
+/** A PNG of any kind, also such as no writer makes; each row has another filter. */
 function pngOf(options: {
   width: number
   height: number
@@ -110,14 +110,19 @@ function pngOf(options: {
       ]
     : [[0, 0, 1, 1]]
   const raw: number[] = []
-  for (const [x0, y0, dx, dy] of starts as [number, number, number, number][])
+  const pixel = Math.max(1, (samples * depth) >> 3)
+  for (const [x0, y0, dx, dy] of starts as [number, number, number, number][]) {
+    let before: number[] | undefined
     for (let y = y0; y < height && x0 < width; y += dy) {
       let bits = ''
       for (let x = x0; x < width; x += dx)
         for (let c = 0; c < samples; c++) bits += sample(x, y, c).toString(2).padStart(depth, '0')
-      raw.push(0)
-      for (let i = 0; i < bits.length; i += 8) raw.push(Number.parseInt(bits.slice(i, i + 8).padEnd(8, '0'), 2))
+      const row: number[] = []
+      for (let i = 0; i < bits.length; i += 8) row.push(Number.parseInt(bits.slice(i, i + 8).padEnd(8, '0'), 2))
+      raw.push(y % 5, ...filteredRow(y % 5, row, before, pixel))
+      before = row
     }
+  }
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width)
   header.writeUInt32BE(height, 4)
@@ -128,6 +133,21 @@ function pngOf(options: {
     ['IDAT', deflateSync(Uint8Array.from(raw))],
     ['IEND', new Uint8Array(0)],
   )
+}
+
+/** The bytes less what the filter foretells of them (PNG Specification, 9.2). */
+function filteredRow(
+  filter: number,
+  row: readonly number[],
+  before: readonly number[] | undefined,
+  pixel: number,
+): number[] {
+  return row.map((byte, i) => {
+    const [a, b, c] = [row[i - pixel] ?? 0, before?.[i] ?? 0, (i >= pixel ? before?.[i - pixel] : 0) ?? 0]
+    const p = a + b - c
+    const nearest = [a, b, c].reduce((best, one) => (Math.abs(p - one) < Math.abs(p - best) ? one : best))
+    return (byte - [0, a, b, (a + b) >> 1, nearest][filter]!) & 255
+  })
 }
 
 function png(...chunks: [type: string, content: Uint8Array][]): Uint8Array {

@@ -111,6 +111,9 @@ test('turns are those of Pillow, and by 90° exact', async () => {
   const square = numbers([1, 1, 3, 3])
   expect(await run(augment.rotate([90, 90]), square)).toEqual([3, 6, 9, 2, 5, 8, 1, 4, 7])
   expect(await run(augment.rotate([-270, -270]), square)).toEqual([3, 6, 9, 2, 5, 8, 1, 4, 7])
+  // An angle that was drawn, and whose cosine is not quite 0.
+  const larger = random.normal([1, 1, 9, 9]) as Tensor
+  expect(await run(augment.rotate([90, 90 + 1e-6]), larger)).toEqual(await run(augment.rotate([90, 90]), larger))
   expect(await run(augment.rotate([180, 180]), numbers([1, 1, 2, 5]))).toEqual([10, 9, 8, 7, 6, 5, 4, 3, 2, 1])
 })
 
@@ -211,6 +214,13 @@ test('mixup blends images and losses by one draw from Beta(α, α)', async () =>
   expect(Math.abs(mean - 0.5)).toBeLessThan(0.07)
   // Var = 1 / (4 (2 α + 1))
   expect(Math.abs(variance - 1 / (4 * 1.8))).toBeLessThan(0.03)
+  // With α = 1 all shares are as likely; pairs that do not fit must have been refused.
+  const even = compile((one: Tensor) => augment.mixup({ alpha: 1 })(one), { training: true })
+  const draws: number[] = []
+  for (let i = 0; i < 400; i++) draws.push(((await even(x).data()) as Float32Array)[0]!)
+  const middle = draws.reduce((sum, share) => sum + share, 0) / 400
+  const spread = draws.reduce((sum, share) => sum + (share - middle) ** 2, 0) / 400
+  expect(Math.abs(spread - 1 / 12)).toBeLessThan(0.014)
   expect(() =>
     compile((t: Tensor) => augment.mixup().loss(inner)(t, target, {}), { training: true })(x.reshape([4, 3])),
   ).toThrow('did not mix')
