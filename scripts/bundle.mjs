@@ -117,7 +117,7 @@ const absent = {
     onResolve({ filter: /./ }, ({ path, kind, resolveDir }) => {
       if (kind !== 'dynamic-import') return undefined
       const file = relative(root, resolve(resolveDir, path)).replaceAll('\\', '/')
-      return path.startsWith('node:') || isHeavy(file) ? { path, namespace: 'absent' } : undefined
+      return /^[^./]/.test(path) || isHeavy(file) ? { path, namespace: 'absent' } : undefined
     })
     onLoad({ filter: /./, namespace: 'absent' }, ({ path }) => ({
       contents: `throw new Error(${JSON.stringify(`gradus.js has nothing of ${path.replace(/^[./]*/, '')}: it needs Node, or other packages`)})`,

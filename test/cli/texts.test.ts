@@ -30,8 +30,8 @@ const small = ['--width', '16', '--context', '16', '--no-progress']
 
 describe('language models', () => {
   test.each([
-    'gru',
-    'gpt',
+    ['gru', '60'],
+    ['gpt', '20'],
   ])('%s: trained, written on, evaluated, inspected, resumed with equal bits', async (network, steps) => {
     const train = ['train', rhyme, '--network', network, ...small, '--steps', steps]
     const { code, out, err } = await gradus(...train, '--output', network)
