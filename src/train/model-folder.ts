@@ -128,7 +128,7 @@ function parseDescription(json: unknown, source: string): ModelDescription {
     )
   const { task, images, preprocessing, scale, offset, classes, training } = o
   if (task === 'language model' || task === 'text classification')
-    return fail(`this is a model for ${task}`, 'Open it with openTextModel.')
+    return fail(`this is a model of text (${task})`, 'Open it with openTextModel.')
   if (task !== 'classification' && task !== 'regression')
     return fail(`task is ${JSON.stringify(task)}, not 'classification' or 'regression'`)
   for (const [name, value] of Object.entries({ scale, offset }))

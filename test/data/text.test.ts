@@ -143,7 +143,7 @@ test.each<Omit<LanguageModelOptions, 'vocabulary'>>([
   const likeliest = await model.generate({ ...drawn, temperature: 0 })
   expect(await model.generate({ ...drawn, topK: 1 })).toBe(likeliest)
   expect(await model.score(play)).toBeLessThan(0.75)
-  await expect(openModel(folder)).rejects.toThrow(/model for language model. Open it with openTextModel/)
+  await expect(openModel(folder)).rejects.toThrow(/model of text \(language model\). Open it with openTextModel/)
   await expect(model.generate({ prompt: 'Q' })).rejects.toThrow(/"Q", character 0 of the text/)
 })
 
