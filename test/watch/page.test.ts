@@ -202,6 +202,12 @@ describe.skipIf(!browser)(`the run page (${reason ?? 'in Chromium'})`, () => {
     })
     await page.select('select[aria-label="Epoch of the matrix"]', '1')
     await seen(page, '.matrix td', String(run.events.find((event) => event.kind === 'confusion')!.counts[0]![0]))
+    const time = Date.now()
+    const example = { index: 7, label: 'ham', predicted: '<i>spam</i>', probability: 0.9 }
+    run.write({ kind: 'wrong', time, epoch: 5, examples: [{ ...example, text: 'you <b>won</b>' }] })
+    await seen(page, '.examples blockquote', 'you <b>won</b>')
+    run.write({ kind: 'wrong', time, epoch: 6, examples: [{ ...example, values: { age: 31.5, town: 'Ulm' } }] })
+    await seen(page, 'section[aria-label="Wrongly classified rows"] tbody tr', '7ham<i>spam</i>90 %31.5Ulm')
     await clickTab(page, 'layers')
     await page.waitForFunction(() => document.querySelectorAll('.ridges path').length === 24)
     const norms = await tableOf(page, 'Gradient norms')

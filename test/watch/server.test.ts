@@ -1,10 +1,14 @@
 /**
  * The run page's server without a browser: whom it refuses, and that its answers are what the files say, whatever happens to them.
  */
+
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 // @ts-expect-error a script, without types
 import { buildPage } from '../../scripts/build-page.mjs'
@@ -316,6 +320,28 @@ describe('answers', () => {
     await until(/event: gone\ndata: \{"name":"sweep\/trial-1"\}/)
     control.abort()
   })
+})
+
+test('gradus watch: an address, the built page, Ctrl-C; a file is refused', async () => {
+  const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+  const run = makeRun(join(place, 'command'), { name: 'one', epochs: 1, rich: false })
+  // One run is watched by naming it.
+  const child = spawn(process.execPath, [main, 'watch', run.folder, '--port', '0', '--json'])
+  const ended = once(child, 'close')
+  const [line] = (await once(child.stdout, 'data')) as [Buffer]
+  const { address } = JSON.parse(String(line)) as { address: string }
+  expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/)
+  for (const file of ['', 'page.js', 'page.css', 'icon.svg'])
+    expect((await fetch(address + file)).status, file).toBe(200)
+  const { runs } = (await (await fetch(`${address}api/runs`)).json()) as RunList
+  expect(runs.map(({ name }) => name)).toEqual(['one'])
+  child.kill('SIGINT')
+  expect((await ended)[0]).toBe(0)
+  const wrong = spawnSync(process.execPath, [main, 'watch', join(run.folder, 'run.json')], { encoding: 'utf8' })
+  expect([wrong.status, wrong.stderr]).toEqual([
+    1,
+    expect.stringMatching(/run\.json is a file, not a folder of runs\. Watch .*one\.\n$/),
+  ])
 })
 
 test('a million points: thinned quickly, with every peak and both ends', () => {
