@@ -20,6 +20,7 @@ const pages = [
   'losses.md',
   'files.md',
   'checkpoints.md',
+  'runs.md',
   'data.md',
   'text.md',
   'tables.md',
