@@ -21,6 +21,7 @@ const pages = [
   'files.md',
   'checkpoints.md',
   'runs.md',
+  'browser.md',
   'data.md',
   'text.md',
   'tables.md',

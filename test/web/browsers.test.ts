@@ -105,6 +105,17 @@ describe.each([...launched])('%s', (_, { browser, reason }) => {
     faults.splice(0)
   })
 
+  test.skipIf(!browser)(`what docs/browser.md shows${title}`, async () => {
+    const page = await open({})
+    expect(await ask(page, 'documented')).toEqual([500, true])
+    await page.goto(`${site.page()}docs/plain.html`)
+    await page.waitForFunction("document.title === 'done'")
+    expect(await page.$eval('#log', (log) => log.textContent)).toMatch(/^epoch 200: 0\.\d{4}$/)
+    await page.close()
+    expect(faults.filter((fault) => !/favicon|404/.test(fault))).toEqual([])
+    faults.splice(0)
+  })
+
   test.skipIf(!browser)(`a page that is closed loses nothing: the run goes on with the same bits${title}`, async () => {
     const first = await open({})
     const whole = await ask(first, 'goOn', { name: 'whole' })

@@ -3,6 +3,7 @@
  *
  * const site = await serveSite(); await page.goto(site.page({ isolated: true, policy: "script-src 'self'" }))
  */
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -14,6 +15,17 @@ const kinds: { readonly [ending: string]: string } = {
   '.js': 'text/javascript',
   '.mjs': 'text/javascript',
   '.map': 'application/json',
+}
+
+/** Blocks of docs/browser.md: a whole page, and the program of a worker. */
+const docs = readFileSync(join(root, 'docs/browser.md'), 'utf8')
+const blockOf = (begin: string): string => {
+  const from = docs.indexOf(begin)
+  return docs.slice(docs.indexOf('\n', from) + 1, docs.indexOf('```\n', from + begin.length))
+}
+const blocks: { readonly [path: string]: string } = {
+  'docs/plain.html': blockOf('```html').replace("'./gradus.js'", "'../dist/gradus.js'"),
+  'docs/training.js': blockOf('```js\n// training.js').replace("'gradus'", "'../dist/gradus.js'"),
 }
 
 /** How a page is served. */
@@ -45,12 +57,22 @@ export async function serveSite(): Promise<Site> {
     const [, settings = '', ...rest] = new URL(url, 'http://x').pathname.split('/')
     const path = rest.join('/')
     asked.push(path)
+    if (settings === 'favicon.ico') {
+      response.writeHead(204).end()
+      return
+    }
     const headers = headersOf(settings ? (JSON.parse(decodeURIComponent(settings)) as PageHeaders) : {})
     if (path === '') {
       response.writeHead(200, { ...headers, 'content-type': 'text/html' })
       response.end(
         '<!doctype html><title>Gradus</title><link rel="icon" href="data:,"><script type="module" src="test/web/page/main.js"></script>',
       )
+      return
+    }
+    const block = blocks[path]
+    if (block !== undefined) {
+      response.writeHead(200, { ...headers, 'content-type': path.endsWith('.js') ? 'text/javascript' : 'text/html' })
+      response.end(block)
       return
     }
     const known = /^(dist|test\/web\/page|scripts)\/[\w./-]+$/.test(path) && !path.includes('..')

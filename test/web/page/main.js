@@ -88,6 +88,24 @@ globalThis.gradusTests = {
     await gradus.forgetRun(name)
     return { epochs: epochs.length, hash, left: await gradus.savedRun(name) }
   },
+  /** The worker of docs/browser.md. */
+  async documented() {
+    const parameters = {
+      width: 8,
+      points: [
+        [0, 0],
+        [0, 1],
+        [1, 0],
+        [1, 1],
+      ],
+      labels: [[0], [1], [1], [0]],
+    }
+    const remote = gradus.trainInWorker(new URL('../../../docs/training.js', import.meta.url), { parameters })
+    const { epochs } = await remote
+    const places = await remote.call('boundary', [[0, 1]])
+    await remote.close()
+    return [epochs.length, places[0][0] > 0]
+  },
   async missing() {
     try {
       await gradus.trainInWorker(new URL('./nothing.js', import.meta.url))
