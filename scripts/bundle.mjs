@@ -67,7 +67,7 @@ function notices(metafile) {
 rmSync(resolve(root, 'dist/bundle'), { recursive: true, force: true })
 const node = await build({
   ...common,
-  entryPoints: { index: 'dist/index.js', cli: 'dist/cli/program.js' },
+  entryPoints: { index: 'dist/index.js', remote: 'dist/remote.js', cli: 'dist/cli/program.js' },
   outdir: 'dist/bundle',
   chunkNames: 'part-[hash]',
   platform: 'node',

@@ -72,7 +72,7 @@ async function instantiate(): Promise<Library['default']> {
   }
   // The name is no literal, so that bundlers for browsers, which have decoders of their own, do not look for it.
   const name: string = '@jsquash/jpeg/decode.js'
-  const library = (await import(name)) as Library
+  const library = (await import(/* @vite-ignore */ name)) as Library
   await library.init(module, { printErr: (text) => void said.push(text) })
   return library.default
 }

@@ -148,7 +148,7 @@ let script: string | undefined
  * Where threads find their program, a file of one's own site: needed where a page's Content-Security-Policy forbids workers
  * that are made of text (`worker-src blob:`). The file is `gradus/thread.js`. Example, with Vite:
  *
- * import url from 'gradus/thread.js?url'; setThreadScript(url)
+ * import url from 'gradus/thread.js?url&no-inline'; setThreadScript(url)
  */
 export function setThreadScript(url: string | URL): void {
   script = String(url)

@@ -55,6 +55,7 @@ const core = `export { tensor, grad, compile } from 'gradus'`
 
 /** Most kB of what is loaded at once: what there is, and a little. Who adds to it asks whether every page needs it at once. */
 test.each([
+  ['a page that shows what a worker trains', `export * from 'gradus/remote'`, 6],
   ['tensors, derivatives, the compiler', core, 98],
   ['a page that trains a network', lecture, 156],
   ['all layers, losses, optimizers, metrics and fit', everything, 160],
