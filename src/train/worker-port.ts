@@ -41,6 +41,7 @@ export interface NodeWorkerLike {
   unref(): void
 }
 
+/** What `trainInWorker` trains in. */
 export type WorkerLike = WebWorkerLike | NodeWorkerLike
 
 interface Host {
