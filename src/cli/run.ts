@@ -93,8 +93,9 @@ export async function startRun(plan: RunPlan): Promise<RunFolder> {
       command,
       configuration: { ...configuration },
       resume: goesOn,
-      examples,
-      profile: true,
+      // Nobody looks at the mistakes and kernels of every trial of a sweep.
+      examples: trialFolder() === undefined ? examples : 0,
+      profile: trialFolder() === undefined,
     })
     if (!goesOn) log = createJsonLines(history)
   } catch (error) {
@@ -133,13 +134,16 @@ export async function startRun(plan: RunPlan): Promise<RunFolder> {
 
 const checkpointFolder = 'checkpoints'
 
+/** What is written before the first checkpoint; beside it there may be locks and temporary files. */
+const earlyFiles: readonly string[] = ['run.json', 'events.jsonl', 'pictures', modelFiles.history]
+
 /** A folder of a run that was begun, or a new one. Throws FileError where it has something else. */
 async function openRunFolder(path: string): Promise<string> {
   const files = await readdir(path).catch(() => [] as string[])
   if (files.length === 0) return createOutputFolder(path)
   // One that was killed before its first epoch ended has nothing yet, and begins again.
-  const begun = files.includes(checkpointFolder) || (files.includes('run.json') && !files.includes(modelFiles.weights))
-  if (!begun)
+  const early = files.every((file) => file.startsWith('.') || earlyFiles.includes(file))
+  if (!early && !files.includes(checkpointFolder))
     throw new FileError('resume', `the folder ${path} has no checkpoints to go on from`, {
       hint: 'Name the folder of a run that was begun with --resume, or a new one.',
     })

@@ -18,7 +18,7 @@ import { bold, dim, markdownTable, number, plural, say, seconds, table } from '.
 import { listenForInterrupt, programName, type RunOptions, sayOf } from './run.js'
 import { accepts } from './schema.js'
 import type { Setting } from './settings.js'
-import { lowerIsBetter, runTrial } from './trial.js'
+import { lowerIsBetter, runTrial, tidyTrial } from './trial.js'
 import { cure } from './values.js'
 
 export interface SweepCommand extends RunOptions {
@@ -101,6 +101,7 @@ export async function sweepCommand(
         onTrial: async (record) => {
           records.push(record)
           await writeRecords(folder, records)
+          await tidyTrial(trialPath(folder, record))
           if (!command.quiet && command.progress) process.stderr.write(`${lineOf(record, records, metric, better)}\n`)
         },
       },

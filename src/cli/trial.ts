@@ -67,11 +67,12 @@ export async function runTrial({ folder, configuration, metric, threads, signal 
   ).finally(() => signal.removeEventListener('abort', kill))
   if (code !== 0)
     throw new Error(messageOf(said) || (ended ? `it was ended by ${ended}` : `it ended with code ${code}`))
-  const score = scoreOf((await readHistory(run)) as MemberEpoch[], metric)
-  // What it would have gone on from; the model stays.
-  await rm(join(run, 'checkpoints'), { recursive: true, force: true })
-  return score
+  return scoreOf((await readHistory(run)) as MemberEpoch[], metric)
 }
+
+/** After its score is kept: removes what it would have gone on from. The model stays. */
+export const tidyTrial = (folder: string): Promise<void> =>
+  rm(join(folder, 'run', 'checkpoints'), { recursive: true, force: true })
 
 /** An orphan of a sweep that was killed may still be about to notice. */
 async function lockWhenFree(folder: string, signal?: AbortSignal): Promise<Lock> {

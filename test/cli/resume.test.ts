@@ -40,7 +40,10 @@ async function killed(folder: string, network: number, file: string): Promise<vo
   const child = spawn(process.execPath, args(folder, '--resume'), { env, stdio: 'ignore' })
   const there = () => {
     try {
-      return readdirSync(join(folder, 'checkpoints', `network-${network}`)).includes(file)
+      // Or a later one: only the newest stay.
+      return readdirSync(join(folder, 'checkpoints', `network-${network}`)).some(
+        (name) => name >= file && name.endsWith('.json'),
+      )
     } catch {
       return false
     }
