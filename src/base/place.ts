@@ -28,7 +28,7 @@ export const callerPlace = (): string | undefined => caller().place
 export function caller(): Caller {
   let inner: string | undefined
   let loss: string | undefined
-  const runs = false
+  let runs = false
   for (const line of new Error().stack?.split('\n') ?? []) {
     // Chromium and Node: `at f (file:1:2)` or `at file:1:2`; Firefox and Safari: `f@file:1:2`.
     const match = /^(?:\s*at (?:async )?(?:(.*?) \()?|(.*?)@)(?:file:\/\/)?([^()\s][^()]*):(\d+):\d+\)?$/.exec(line)
@@ -37,6 +37,8 @@ export function caller(): Caller {
     if (file.startsWith(ownFiles)) {
       inner = ours?.replace(/ \[as .*/, '').replace(/.*\./, '')
       if (file.startsWith(`${ownFiles}loss/`)) loss = inner ?? loss
+      // In a bundle there are no folders: a run is known by what advances it.
+      runs = file.startsWith(`${ownFolder}train/`) || inner === '#finish' || inner === '#advance'
     } else if (runs)
       // Whoever awaits a run has written none of its operations.
       return { place: undefined, called: loss }
