@@ -38,7 +38,7 @@ export function caller(): Caller {
       inner = ours?.replace(/ \[as .*/, '').replace(/.*\./, '')
       if (file.startsWith(`${ownFiles}loss/`)) loss = inner ?? loss
       // In a bundle there are no folders: a run is known by what advances it.
-      runs = file.startsWith(`${ownFolder}train/`) || inner === '#finish' || inner === '#advance'
+      runs = file.startsWith(`${ownFiles}train/`) || inner === '#finish' || inner === '#advance'
     } else if (runs)
       // Whoever awaits a run has written none of its operations.
       return { place: undefined, called: loss }
