@@ -14,6 +14,11 @@ export interface BatchNow {
   readonly batches?: number
   /** The mean training loss of the epoch so far. */
   readonly loss: number
+  /** Samples that were used since the run began. */
+  readonly samples?: number
+  /** Metrics of the epoch so far, those that are numbers and cost nothing to ask for. */
+  readonly metrics?: { readonly [name: string]: number }
+  readonly learningRate?: number
 }
 
 export type ToWorker =

@@ -13,12 +13,20 @@ import { modelBytes } from '../io/model.js'
 import { checkTraining, type Training } from './define-training.js'
 import { fit } from './fit.js'
 import type { FitOptions } from './options.js'
+import type { Progress } from './progress.js'
 import { type BatchNow, type FromWorker, plainError, type ToWorker } from './remote-messages.js'
 import type { Run } from './run.js'
 import type { Epoch, Metrics } from './types.js'
 import { portToOwner } from './worker-port.js'
 
 const frame = 16
+
+/** With what is asked for asked. */
+const plainBatch = ({ metrics, learningRate, ...now }: Parameters<NonNullable<Progress['batch']>>[0]): BatchNow => ({
+  ...now,
+  metrics: metrics?.(),
+  learningRate: learningRate?.(),
+})
 
 /** What a training in a worker is told when it begins. */
 export interface ServeContext<P> {
@@ -73,7 +81,12 @@ export function serveTraining<P = unknown, M extends Metrics = Metrics>(
           : (training as Training<M>)
       checkTraining('serveTraining', made)
       const { network, test: _, name: _1, ...rest } = made
-      const batch = message.batches ? { batch: (now: BatchNow) => tell({ kind: 'batch', now }) } : undefined
+      const batch = message.batches
+        ? {
+            batch: (now: Parameters<NonNullable<Progress['batch']>>[0]) =>
+              tell({ kind: 'batch', now: plainBatch(now) }),
+          }
+        : undefined
       const given = { seed, ...rest, signal: aborter.signal, progress: batch } as FitOptions
       run = fit(network, checkpoint === undefined ? given : { ...given, checkpoint: checkpoint as string, resume })
       if (left) run.leave()

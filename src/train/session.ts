@@ -388,6 +388,7 @@ export class Session {
     const { signal } = this.#options
     this.#control.saves = false
     await this.#checkpoints?.save()
+    await this.#checkpoints?.settled()
     const { held, rested } = this.#control
     this.#control.rested = undefined
     rested?.()
