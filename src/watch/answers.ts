@@ -7,7 +7,8 @@
 import type { Activation, Axis, Curve, Curves, EpochScores, Finite, Norms, RunDetail, RunList } from './api.js'
 import type { NetworkLog, StoredKind } from './network-log.js'
 import type { Points } from './points.js'
-import type { Run, Runs } from './runs.js'
+import type { Run } from './run.js'
+import type { Runs } from './runs.js'
 
 /** A query that cannot be answered: what of it is wrong. */
 export class BadQuery extends Error {}
