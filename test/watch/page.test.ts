@@ -208,6 +208,9 @@ describe.skipIf(!browser)(`the run page (${reason ?? 'in Chromium'})`, () => {
     await seen(page, '.examples blockquote', 'you <b>won</b>')
     run.write({ kind: 'wrong', time, epoch: 6, examples: [{ ...example, values: { age: 31.5, town: 'Ulm' } }] })
     await seen(page, 'section[aria-label="Wrongly classified rows"] tbody tr', '7ham<i>spam</i>90 %31.5Ulm')
+    // Something that is no picture, from a tool of somebody's own.
+    run.write({ kind: 'wrong', time, epoch: 7, examples: [{ ...example, picture: 5 as unknown as string }] })
+    await seen(page, '.problem', 'This cannot be drawn')
     await clickTab(page, 'layers')
     await page.waitForFunction(() => document.querySelectorAll('.ridges path').length === 24)
     const norms = await tableOf(page, 'Gradient norms')

@@ -3,7 +3,7 @@
  */
 import 'uplot/dist/uPlot.min.css'
 import './style.css'
-import { render } from 'preact'
+import { Component, type ComponentChildren, render } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import type { RunDetail } from '../api.js'
 import { AboutView, StepView } from './about-view.js'
@@ -95,6 +95,18 @@ function Tabs() {
       ))}
     </div>
   )
+}
+
+/** A view that fails, over a file that says something odd, leaves the others as they are. */
+class Boundary extends Component<{ readonly children: ComponentChildren }, { readonly fault?: string }> {
+  override state: { readonly fault?: string } = {}
+  override componentDidCatch(error: unknown) {
+    this.setState({ fault: String(error) })
+  }
+  render() {
+    const { fault } = this.state
+    return fault === undefined ? this.props.children : <p class="problem">This cannot be drawn: {fault}</p>
+  }
 }
 
 /** Views of the one run that is focused. */
@@ -207,15 +219,17 @@ function App() {
             <>
               <Tabs />
               <div id="view" role="tabpanel" aria-labelledby={`tab-${view}`}>
-                {!known ? (
-                  <p class="empty">Connecting…</p>
-                ) : view === 'curves' ? (
-                  <CurvesView />
-                ) : view === 'compare' ? (
-                  <CompareView />
-                ) : (
-                  <OfRun view={view} />
-                )}
+                <Boundary key={view}>
+                  {!known ? (
+                    <p class="empty">Connecting…</p>
+                  ) : view === 'curves' ? (
+                    <CurvesView />
+                  ) : view === 'compare' ? (
+                    <CompareView />
+                  ) : (
+                    <OfRun view={view} />
+                  )}
+                </Boundary>
               </div>
             </>
           )}
