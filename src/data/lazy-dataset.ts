@@ -8,15 +8,15 @@
 import { describeValue } from '../base/describe.js'
 import { ArgumentError, ValueError } from '../base/errors.js'
 import { checkNames } from '../base/options.js'
-import { RandomStream } from '../numerics/random.js'
-import { leaf, type Tensor } from '../trace/tensor.js'
+import type { Tensor } from '../trace/tensor.js'
 import { TensorValue } from '../trace/value.js'
 import { Collator, type Sample } from './collate.js'
 import type { Dataset, Samples } from './column.js'
+import type { Awaitable, LazyNode, SampleContext } from './lazy-node.js'
 import * as nodes from './lazy-node.js'
-import { type Awaitable, type LazyNode, type SampleContext, skipping } from './lazy-node.js'
+import { batchNode, dealtNode } from './lazy-parts.js'
 import { type MapInWorkersOptions, moduleAddress, workerNode } from './map-workers.js'
-import { converted, type DataSource, datasetOf, isSamples, type SamplesLike, samplesOf, valueType } from './source.js'
+import { type DataSource, datasetOf, isSamples, type SamplesLike, samplesOf } from './source.js'
 import { type Keys, type SplitFractions, splitIndices } from './split.js'
 
 /** A sample of a set that is held in arrays: its numbers, with their shape (without the axis of samples). */
@@ -265,88 +265,6 @@ export class LazyDataset<T> implements AsyncIterable<T> {
       ...(kind.sampleWeight ? { sampleWeight: part(kind.sampleWeight, 2) } : {}),
     }
   }
-}
-
-/** One part of a stream: each sample, or group, goes to the part that a draw says. */
-function dealtNode<T>(
-  node: LazyNode<T>,
-  shares: readonly number[],
-  part: number,
-  seed: number,
-  groups: ((sample: T) => string | number) | undefined,
-): LazyNode<T> {
-  const partOf = (draw: number) => {
-    let sum = 0
-    const found = shares.findIndex((share) => draw < (sum += share))
-    return found < 0 ? shares.length - 1 : found
-  }
-  return {
-    length: undefined,
-    ...nodes.marksOf(node),
-    iterate: (epoch, from) =>
-      skipping(
-        (async function* () {
-          const random = new RandomStream(seed, 'split')
-          const known = new Map<string | number, number>()
-          for await (const sample of node.iterate(epoch, 0)) {
-            if (!groups) {
-              if (partOf(random.uniform()) === part) yield sample
-              continue
-            }
-            const key = groups(sample)
-            let own = known.get(key)
-            if (own === undefined) {
-              own = partOf(new RandomStream(seed, `split.${key}`).uniform())
-              known.set(key, own)
-            }
-            if (own === part) yield sample
-          }
-        })(),
-        from,
-      ),
-  }
-}
-
-function batchNode(
-  node: LazyNode<unknown>,
-  size: number,
-  dropLast: boolean,
-  labels: boolean,
-): LazyNode<readonly [Tensor, Tensor]> {
-  const { length } = node
-  const count = length === undefined ? undefined : dropLast ? Math.floor(length / size) : Math.ceil(length / size)
-  return {
-    length: count,
-    ...nodes.marksOf(node),
-    batched: size,
-    async *iterate(epoch, from) {
-      let collator: Collator | undefined
-      let first = from * size
-      let samples: unknown[] = []
-      const make = () => {
-        collator ??= new Collator(samples[0], first, 'batch')
-        collator.labels = labels
-        const made = tensorsOf(collator, samples, first)
-        first += samples.length
-        samples = []
-        return made
-      }
-      for await (const sample of node.iterate(epoch, first)) if (samples.push(sample) === size) yield make()
-      if (samples.length > 0 && !dropLast) yield make()
-    },
-  }
-}
-
-function tensorsOf(collator: Collator, samples: readonly unknown[], first: number): readonly [Tensor, Tensor] {
-  const arrays = collator.allocate(samples.length)
-  collator.fill(samples, first, arrays)
-  const { input, target, sampleWeight } = collator.kind
-  const parts = sampleWeight ? [input, target, sampleWeight] : [input, target]
-  const shapes = collator.shapes(samples.length)
-  return parts.map((part, i) => {
-    const role = i === 1 ? 'target' : 'input'
-    return leaf(converted(arrays[i]!, part, role), shapes[i]!, valueType(part, role))
-  }) as unknown as readonly [Tensor, Tensor]
 }
 
 /**

@@ -32,6 +32,10 @@ export function datasetOf(source: DataSource, name: string): Dataset {
       hint: 'Give { input, target } or [inputs, targets].',
     })
   if (checked.has(source)) return source as Dataset
+  if (Symbol.asyncIterator in source)
+    throw new ValueError('dataset', `${name} is a lazy data set, which is needed in arrays here`, {
+      hint: 'Read it into memory: await data.toDataset().',
+    })
   const parts = Array.isArray(source) ? { input: source[0], target: source[1] } : source
   const { input, target, sampleWeight } = parts as { [K in 'input' | 'target' | 'sampleWeight']?: SamplesLike }
   if (input === undefined || target === undefined)

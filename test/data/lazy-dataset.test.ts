@@ -403,6 +403,10 @@ test.each([
   [async () => dataset([1]).shuffle(1, { bufer: 3 } as never), "there is no option 'bufer'; did you mean 'buffer'?"],
   [async () => dataset([1]).take(-1), 'the count must be a whole number of 0 or more'],
   [async () => dataset(samples).batch(2).batch(2), 'there are batches already'],
+  [
+    async () => gradus.batches(dataset(samples) as never, { size: 2 }),
+    'data is a lazy data set, which is needed in arrays here',
+  ],
 ])('%s is an error', async (f, message) => {
   await expect(f as () => Promise<unknown>).rejects.toThrow(message)
 })
