@@ -31,6 +31,8 @@ Examples:
   $ gradus train penguins.csv --target species        # guesses the rest and says what it guessed
   $ gradus predict runs/penguins-001 penguins.csv     # a class and probabilities for each row
   $ gradus inspect runs/penguins-001                  # layers, preprocessing, scores, history
+  $ gradus train model.ts --set width=64              # a network and the options of fit, in TypeScript
+  $ gradus export runs/penguins-001 --format onnx     # for inference anywhere
   $ gradus profile digits --output profile.svg        # where the time of a training step goes
   $ gradus watch                                      # a page that shows the runs of ./runs as they go
 

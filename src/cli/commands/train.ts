@@ -11,10 +11,8 @@ import { refuseOthers, settled } from './settled.js'
 export const train: Verb = (root, finish) => {
   const command: Command = root
     .command('train')
-    .description(
-      'train a network: on a table (CSV, TSV, also gzipped), on MNIST with the word digits, or as a model file says',
-    )
-    .argument('[file|digits]', 'the table, digits, or a model file in TypeScript; may stand in the file of --config')
+    .description('train a network: on a table, a folder of images, texts, the word digits, or as a model file says')
+    .argument('[file|digits]', 'what is trained, as above; may stand in the file of --config')
     .usage(
       [...kinds]
         .reverse()
