@@ -64,6 +64,8 @@ export default {
     parser: 'swc',
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
+    // The page is a program of its own, which the parser does not read (tsx).
+    exclude: { path: '^src/watch/page/' },
     enhancedResolveOptions: { extensions: ['.ts', '.js'] },
   },
 }
