@@ -107,6 +107,7 @@ describe.each([...launched])('%s', (_, { browser, reason }) => {
 
   test.skipIf(!browser)(`what docs/browser.md shows${title}`, async () => {
     const page = await open({})
+    expect(await ask(page, 'place')).toMatch(/^main\.js:\d+$/)
     expect(await ask(page, 'documented')).toEqual([500, true])
     await page.goto(`${site.page()}docs/plain.html`)
     await page.waitForFunction("document.title === 'done'")

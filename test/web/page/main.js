@@ -29,6 +29,8 @@ globalThis.gradusTests = {
       return error.message
     }
   },
+  /** Where a layer was made. */
+  place: () => gradus.nn.linear(2, 3).place,
   isolated: () => globalThis.crossOriginIsolated === true,
   /** A whole training in a worker: its epochs, its history, calls, weights, threads. */
   async worker({ parameters }) {
