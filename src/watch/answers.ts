@@ -174,7 +174,7 @@ async function detail(runs: Runs, query: Query): Promise<RunDetail | undefined> 
   const log = await run.whole()
   const { command, configuration, environment, network } = run.description
   const { latest, end, networks } = log
-  const epochs = (kind: StoredKind) => latest?.storedOf(kind).map(({ epoch }) => epoch) ?? []
+  const epochs = (kind: StoredKind) => log.storedOf(kind).map(({ epoch }) => epoch)
   const layers = latest && lastLayers(latest.layers)
   const profile = networks.findLast((one) => one.profile)?.profile
   return {
@@ -200,7 +200,7 @@ async function stored(runs: Runs, query: Query): Promise<unknown> {
   const kind = oneOf(query, 'kind', ['confusion', 'wrong', 'histogram'])
   const epoch = number(query, 'epoch', 0, 1e15)
   const log = await run.whole()
-  const all = log.latest?.storedOf(kind) ?? []
+  const all = log.storedOf(kind)
   const one = epoch === undefined ? all.at(-1) : all.find((each) => each.epoch === epoch)
   return one && (await log.event(one))
 }
@@ -210,7 +210,7 @@ async function histograms(runs: Runs, query: Query): Promise<unknown> {
   const run = runOf(runs, query)
   if (!run) return undefined
   const log = await run.whole()
-  const all = log.latest?.storedOf('histogram') ?? []
+  const all = log.storedOf('histogram')
   const count = Math.min(mostHistograms, all.length)
   const place = (i: number) => Math.round((i * (all.length - 1)) / Math.max(1, count - 1))
   const events = await Promise.all(Array.from({ length: count }, (_, i) => log.event<'histogram'>(all[place(i)]!)))

@@ -11,7 +11,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { parseEvent } from '../io/event-lines.js'
 import type { EndEvent } from '../train/events.js'
 import type { StoredEvents } from './api.js'
-import { NetworkLog, type Span, type StoredKind } from './network-log.js'
+import { NetworkLog, type Span, type Stored, type StoredKind } from './network-log.js'
 
 const chunkSize = 1 << 20
 /** A line that is longer is none of ours. */
@@ -55,9 +55,13 @@ export class RunLog {
   get networks(): NetworkLog[] {
     return [...this.#networks.values()]
   }
-  /** The one that was told of last. */
+  /** The one that was trained last. What is told of an ensemble as a whole belongs to none of its networks. */
   get latest(): NetworkLog | undefined {
-    return this.networks.at(-1)
+    return this.networks.findLast(({ steps, epochs, loss }) => steps.length + epochs.length > 0 || loss !== undefined)
+  }
+  /** Events of a kind, one an epoch, of the last that has any. */
+  storedOf(kind: StoredKind): Stored[] {
+    return this.networks.findLast(({ stored }) => stored.some((one) => one.kind === kind))?.storedOf(kind) ?? []
   }
   get bytes(): number {
     return this.networks.reduce((sum, network) => sum + network.bytes, 0)

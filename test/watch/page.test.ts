@@ -16,8 +16,8 @@ import { launch } from '../support/browser.js'
 import { type MadeRun, makeRun } from '../support/made-runs.js'
 
 const { browser, reason, close } = await launch('chromium')
-const place = mkdtempSync(join(tmpdir(), 'gradus-page-'))
-const folder = join(place, 'runs')
+let place = ''
+let folder = ''
 let watch: Watch
 let runs: MadeRun[]
 /** What pages have said or asked for that they should not have. */
@@ -25,13 +25,15 @@ const faults: string[] = []
 
 beforeAll(async () => {
   if (!browser) return
+  place = mkdtempSync(join(tmpdir(), 'gradus-page-'))
+  folder = join(place, 'runs')
   await (buildPage as (folder: string) => Promise<void>)(join(place, 'page/'))
   watch = await watchRuns({ folder, port: 0, page: join(place, 'page/'), interval: 50 })
 })
 afterAll(async () => {
   await close()
   await watch?.close()
-  rmSync(place, { recursive: true, force: true })
+  if (place) rmSync(place, { recursive: true, force: true })
 })
 
 async function open(hash = '', { width = 1280, height = 860, dark = false } = {}): Promise<Page> {

@@ -296,6 +296,10 @@ describe('answers', () => {
       { name: 'loss', member: 1, x: [7], y: [1] },
       { name: 'loss', member: 2, x: [7], y: [2] },
     ])
+    // What is told of all of them together is nobody's, and found all the same.
+    run.write({ kind: 'confusion', time: 3, epoch: 1, labels: ['a'], counts: [[9]] })
+    expect((await summaries()).find(({ name }) => name === 'anew')).toMatchObject({ step: 7, loss: 2 })
+    expect((await ask<RunDetail>('/api/run?run=anew')).epochs.confusion).toEqual([1])
     rmSync(run.folder, { recursive: true })
     expect((await summaries()).map(({ name }) => name)).not.toContain('anew')
     expect((await curves('run=anew')).curves).toEqual([])
