@@ -35,7 +35,10 @@ export function caller(): Caller {
     if (!match || match[3]!.startsWith('node:')) continue
     const [, ours = match[2], , file, row] = match as unknown as [string, string | undefined, unknown, string, string]
     if (file.startsWith(ownFiles)) {
-      inner = ours?.replace(/ \[as .*/, '').replace(/.*\./, '')
+      const name = ours?.replace(/ \[as .*/, '').replace(/.*\./, '')
+      // In a bundle there are no folders: a loss is what this function of train/program.ts calls.
+      if (name === 'errorOf') loss = inner
+      inner = name
       if (file.startsWith(`${ownFiles}loss/`)) loss = inner ?? loss
       // In a bundle there are no folders: a run is known by what advances it.
       runs = file.startsWith(`${ownFiles}train/`) || inner === '#finish' || inner === '#advance'
