@@ -32,7 +32,12 @@ const ownAddress = {
       const text = readFileSync(path, 'utf8')
       if (path.includes('node_modules') || !text.includes('import.meta.url')) return undefined
       const from = relative(out, path).replaceAll('\\', '/')
-      return { contents: text.replaceAll('import.meta.url', `new URL('${from}', import.meta.url).href`), loader: 'js' }
+      // What a message quotes is left as it stands.
+      const quoted = (before) => before.split('"').length % 2 === 0
+      const contents = text.replace(/^(.*)import\.meta\.url/gm, (line, before) =>
+        quoted(before) ? line : `${before}new URL('${from}', import.meta.url).href`,
+      )
+      return { contents, loader: 'js' }
     })
   },
 }

@@ -6,7 +6,7 @@
  * for await (const epoch of remote) show(epoch.train.loss)
  */
 import { describeValue } from '../base/describe.js'
-import { GradusError, ValueError } from '../base/errors.js'
+import { ArgumentError, GradusError, ValueError } from '../base/errors.js'
 import { checkNames } from '../base/options.js'
 import { checkSeed } from '../trace/seed.js'
 import type { FitCheckpointOptions } from './fit-checkpoint-options.js'
@@ -201,7 +201,19 @@ export class RemoteRun<E = Epoch> implements AsyncIterable<E>, PromiseLike<Histo
   #send(message: ToWorker): void {
     // Before it is ready a worker may not hear.
     if (this.#state === 'waiting') this.#pending.push(message)
-    else this.#port.send(message)
+    else this.#post(message)
+  }
+
+  /** Throws for what cannot be copied. */
+  #post(message: ToWorker): void {
+    try {
+      this.#port.send(message)
+    } catch (cause) {
+      throw new ArgumentError('trainInWorker', `a value cannot be sent to the worker: ${(cause as Error).message}`, {
+        cause,
+        hint: 'Numbers, texts, arrays and plain objects of them can; functions, tensors and networks cannot.',
+      })
+    }
   }
 
   #ask(message: Extract<ToWorker, { readonly id: number }>): Promise<unknown> {
@@ -209,9 +221,9 @@ export class RemoteRun<E = Epoch> implements AsyncIterable<E>, PromiseLike<Histo
       return Promise.reject(this.#error ?? new GradusError('trainInWorker', 'the worker was closed'))
     const id = ++this.#asked
     return new Promise((resolve, reject) => {
+      this.#send({ ...message, id })
       this.#answers.set(id, { resolve, reject })
       this.#port.keepAlive(true)
-      this.#send({ ...message, id })
     })
   }
 
@@ -219,7 +231,13 @@ export class RemoteRun<E = Epoch> implements AsyncIterable<E>, PromiseLike<Histo
     switch (message?.kind) {
       case 'ready':
         if (this.#state === 'waiting') this.#state = 'running'
-        for (const one of this.#pending.splice(0)) this.#port.send(one)
+        try {
+          for (const one of this.#pending.splice(0)) this.#post(one)
+        } catch (error) {
+          this.#error = error as Error
+          this.#port.close()
+          this.#end()
+        }
         return
       case 'batch':
         onBatch?.(message.now)

@@ -92,7 +92,16 @@ test.each<[string, () => unknown, RegExp]>([
     () => trainInWorker(program, { parameters: { width: -4, epochs: 1 } }),
     /^nn\.linear: the number of outputs must be a whole number above 0, not -4/,
   ],
-  ['no worker', () => trainInWorker(7 as never), /the worker is the number 7\. Write new Worker\(/],
+  [
+    'no worker',
+    () => trainInWorker(7 as never),
+    /the worker is the number 7\. Write new Worker\(new URL\('\.\/training\.js', import\.meta\.url\), /,
+  ],
+  [
+    'what cannot be copied',
+    () => trainInWorker(program, { parameters: () => 1 }),
+    /a value cannot be sent to the worker: .*could not be cloned\. Numbers, texts/,
+  ],
   ['an option there is not', () => trainInWorker(program, { parameter: 1 } as never), /parameter/],
   [
     'resume of nothing',
