@@ -8,7 +8,7 @@ import { modelBytes } from '../io/model.js'
 import { exportOnnx } from '../io/onnx/export.js'
 import { initialize } from '../nn/module.js'
 import { openRun } from './open-run.js'
-import { bold, grouped, say } from './output.js'
+import { entry, grouped, say } from './output.js'
 
 export interface ExportCommand {
   readonly format: 'onnx' | 'safetensors'
@@ -36,5 +36,3 @@ export async function exportRun(folder: string, { format, output, json }: Export
     )
   return 0
 }
-
-const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`

@@ -21,7 +21,19 @@ import { NothingLearned } from '../train/table-model.js'
 import { optimizerOf, type TrainingSettings } from '../train/table-settings.js'
 import type { Epoch, History, Loss, Net } from '../train/types.js'
 import type { Configuration } from './configuration.js'
-import { beside, bold, dim, grouped, markdownTable, number, percent, picture, say, seconds } from './output.js'
+import {
+  beside,
+  bold,
+  dim,
+  wideEntry as entry,
+  grouped,
+  markdownTable,
+  number,
+  percent,
+  picture,
+  say,
+  seconds,
+} from './output.js'
 import { learningCurve, programName, progressOf, type RunOptions, sayOf, withRun } from './run.js'
 
 /** Data of images: in arrays, or read as they are needed. */
@@ -50,9 +62,6 @@ export interface ImagePlan {
   readonly settings: TrainingSettings
   readonly configuration: Configuration
 }
-
-/** A line of the report. */
-const entry = (name: string, text: string): string => `${bold(name.padEnd(11))} ${text}`
 
 /** How many images there are. */
 export const countOf = (data: ImageData): number =>

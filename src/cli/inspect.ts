@@ -9,13 +9,12 @@ import type { ModelDescription } from '../train/model.js'
 import { modelFiles, openModel, readHistory } from '../train/model-folder.js'
 import { membersOf } from '../train/network.js'
 import type { Epoch, Net } from '../train/types.js'
+import { historyLines, type LoggedEpoch } from './history-lines.js'
 import type { Kind } from './kinds.js'
 import { openRun, recordOf } from './open-run.js'
-import { bold, dim, number, percent, plural, say, sparkline, table } from './output.js'
+import { dim, entry, number, percent, plural, say, sparkline, table } from './output.js'
 import { encodingText } from './table-report.js'
 import type { RunRecord } from './trained.js'
-
-type LoggedEpoch = Epoch & { readonly member?: number }
 
 export async function inspectModel(folder: string, command: { readonly json?: boolean }): Promise<number> {
   const { kind, record } = await recordOf(folder)
@@ -101,8 +100,6 @@ const hasModel = (folder: string): Promise<boolean> =>
 const valueText = (value: unknown): string =>
   typeof value === 'object' && !Array.isArray(value) ? JSON.stringify(value) : String(value)
 
-const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`
-
 function columnLines({ inputs, target, ignored }: Preprocessing): string[] {
   const rows = [
     ...inputs.map((column) => [column.name, column.kind, encodingText(column)]),
@@ -143,27 +140,4 @@ function scoreLines(training: { readonly [name: string]: unknown }): string[] {
     typeof value === 'number' && name !== 'rows' ? [[name, shares.has(name) ? percent(value) : number(value)]] : [],
   )
   return [entry('Test', ''), table(rows), '']
-}
-
-export function historyLines(history: readonly LoggedEpoch[]): string[] {
-  if (history.length === 0) return [entry('History', dim('none'))]
-  const members = [...new Set(history.map(({ member = 1 }) => member))]
-  const rows = members.flatMap((member) => {
-    const epochs = history.filter((epoch) => (epoch.member ?? 1) === member)
-    const line = (name: string, losses: readonly number[]) => [
-      members.length > 1 ? `network ${member}` : '',
-      name,
-      sparkline(losses),
-      `${number(losses[0]!)} → ${number(losses.at(-1)!)}, least ${number(Math.min(...losses))}`,
-    ]
-    const validation = epochs.flatMap((epoch) => (epoch.validation ? [epoch.validation.loss] : []))
-    return [
-      line(
-        'training loss',
-        epochs.map((epoch) => epoch.train.loss),
-      ),
-      ...(validation.length > 0 ? [line('validation loss', validation)] : []),
-    ]
-  })
-  return [entry('History', plural(history.length, 'epoch')), table(rows, { left: [0, 1, 2, 3] })]
 }

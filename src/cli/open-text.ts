@@ -10,15 +10,13 @@ import { textFile } from '../io/lines.js'
 import { summary } from '../nn/summary.js'
 import { readHistory } from '../train/model-folder.js'
 import { type LanguageModel, openTextModel, type TextClassifier } from '../train/text-model.js'
-import { historyLines } from './inspect.js'
-import { bold, grouped, number, percent, plural, say, table } from './output.js'
-import { type PredictCommand, predictionsText } from './predict.js'
+import { historyLines } from './history-lines.js'
+import { entry, grouped, number, percent, plural, say, table } from './output.js'
+import { type PredictCommand, predictionsText } from './predictions.js'
 import { readTextTable } from './text-table.js'
 import { validationText } from './train-language.js'
 import { partsAgain, scoreRows, scoresOf } from './train-texts.js'
 import { type EvaluateCommand, type Evaluation, expectRecord, type RunRecord, type TrainedRun } from './trained.js'
-
-const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`
 
 /** A language model. */
 export async function openLanguage(folder: string, record: RunRecord | undefined): Promise<TrainedRun> {

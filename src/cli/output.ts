@@ -88,3 +88,8 @@ export const beside = (blocksOfLines: readonly (readonly string[])[], gap = 2): 
 /** A command line that a shell reads as these words. */
 export const shellLine = (words: readonly string[]): string =>
   words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, `'\\''`)}'`)).join(' ')
+
+/** A line of a report: what it is about, in bold, then the text, in one column over all lines. */
+export const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`
+/** Of reports with longer names. */
+export const wideEntry = (name: string, text: string): string => `${bold(name.padEnd(11))} ${text}`

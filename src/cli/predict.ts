@@ -8,21 +8,12 @@ import type { Table } from '../data/table.js'
 import { columnIndex, place } from '../data/table.js'
 import { readTable } from '../data/table-file.js'
 import { isNumber } from '../data/table-text.js'
-import type { TextEncoding } from '../data/text-blocks.js'
 import { writeFileAtomic } from '../io/atomic.js'
 import type { ClassPrediction, Model, Prediction } from '../train/model.js'
 import { openModel } from '../train/model-folder.js'
 import { predictImages } from '../train/predict-images.js'
 import { recordOf } from './open-run.js'
-
-export interface PredictCommand {
-  readonly output?: string
-  readonly json?: boolean
-  readonly header?: boolean
-  readonly columns?: readonly string[]
-  readonly separator?: string
-  readonly encoding?: TextEncoding
-}
+import { csvLines, csvText, type PredictCommand, predictionsText } from './predictions.js'
 
 export async function predictFile(folder: string, files: readonly string[], command: PredictCommand): Promise<number> {
   const { kind, record } = await recordOf(folder)
@@ -103,30 +94,3 @@ async function predictTable(model: Model, data: Table): Promise<Prediction[]> {
   )
   return model.predict(rows)
 }
-
-/** CSV, or with `json` one object. */
-export const predictionsText = (model: Described, predictions: readonly Prediction[], json = false): string =>
-  json ? jsonText(model, predictions) : csvText(model, predictions)
-
-type Described = Pick<Model, 'task' | 'classes'>
-
-function csvText(model: Described, predictions: readonly Prediction[]): string {
-  const { classes } = model
-  const head = classes ? ['prediction', ...classes.map((name) => `probability of ${name}`)] : ['prediction']
-  const lines = predictions.map((prediction) =>
-    typeof prediction === 'number'
-      ? [shortest(prediction)]
-      : [prediction.class, ...Object.values(prediction.probabilities).map((p) => p.toFixed(6))],
-  )
-  return csvLines(head, lines)
-}
-
-const csvLines = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, ...rows].map((line) => `${line.map((text) => csvField(text)).join(',')}\n`).join('')
-
-function jsonText(model: Described, predictions: readonly Prediction[]): string {
-  return `${JSON.stringify({ task: model.task, ...(model.classes ? { classes: model.classes } : {}), predictions })}\n`
-}
-
-/** A float32 has about seven digits: more would be noise. */
-const shortest = (value: number): string => String(Number(value.toPrecision(7)))

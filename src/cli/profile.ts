@@ -22,7 +22,7 @@ import { checkSettings, lossOf, optimizerOf, type TrainingSettings } from '../tr
 import type { Metrics } from '../train/types.js'
 import { isModelFile, loadTraining, sampleOf, withPlace } from './model-file.js'
 import { recordOf } from './open-run.js'
-import { bold, percent, plural, say } from './output.js'
+import { entry, percent, plural, say } from './output.js'
 import { digitsDefaults, digitsOptimizer, loadDigits } from './train-digits.js'
 import { csvOptions, missingTarget, preparingOf, settingsOf, type TableCommand } from './train-table.js'
 
@@ -77,7 +77,6 @@ export async function profileCommand(
   return 0
 }
 
-const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`
 const layersText = (network: NetworkConfig | string): string => {
   if (typeof network === 'string') return network
   const members = membersOf(network)

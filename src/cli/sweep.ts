@@ -14,7 +14,7 @@ import { checkSpace, gridOf, type SearchSpace, type SearchValues } from '../trai
 import { rankedOf, type SweepStrategy, sweep, type TrialRecord } from '../train/sweep.js'
 import { type Configuration, parseJson } from './configuration.js'
 import type { Kind } from './kinds.js'
-import { bold, dim, markdownTable, number, plural, say, seconds, table } from './output.js'
+import { dim, entry, markdownTable, number, plural, say, seconds, table } from './output.js'
 import { listenForInterrupt, programName, type RunOptions, sayOf } from './run.js'
 import { accepts } from './schema.js'
 import type { Setting } from './settings.js'
@@ -40,7 +40,6 @@ interface SweepPlan {
   readonly seed: number
 }
 
-const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`
 /** Errors of what was said, which exit with 2. */
 const usage = 'configuration'
 /** What successive halving gives the last of its trials, unless --epochs says otherwise. */

@@ -8,7 +8,7 @@ import type { Table } from '../data/table.js'
 import type { Summary } from '../nn/summary.js'
 import type { Importance, TableScores } from '../train/table-assess.js'
 import type { TablePlan, TrainedTable } from '../train/table-model.js'
-import { bold, dim, grouped, markdownTable, number, percent, plural, seconds, table } from './output.js'
+import { dim, entry, grouped, markdownTable, number, percent, plural, seconds, table } from './output.js'
 
 /** All that is known at the end. */
 export interface Finished {
@@ -21,8 +21,6 @@ export interface Finished {
   readonly importance: readonly Importance[]
 }
 
-/** A line of the report. */
-const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`
 const shownColumns = 24
 
 /** What is printed before training. */

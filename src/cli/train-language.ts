@@ -5,7 +5,8 @@
 import { basename } from 'node:path'
 import { ValueError } from '../base/errors.js'
 import { readTokenizer } from '../data/text/byte-pairs.js'
-import { bytes, characters, type Tokenizer } from '../data/text/tokenizers.js'
+import type { Tokenizer } from '../data/text/tokenizer.js'
+import { bytes, characters } from '../data/text/tokenizers.js'
 import { windows } from '../data/text/windows.js'
 import { textFile } from '../io/lines.js'
 import { crossEntropy } from '../loss/cross-entropy.js'
@@ -21,7 +22,7 @@ import { LanguageModel, saveTextModel } from '../train/text-model.js'
 import { languageModel, languageModelConfig } from '../train/text-network.js'
 import type { Epoch } from '../train/types.js'
 import { configurationOf } from './configuration.js'
-import { bold, dim, grouped, markdownTable, number, say, seconds, shellLine } from './output.js'
+import { bold, dim, wideEntry as entry, grouped, markdownTable, number, say, seconds, shellLine } from './output.js'
 import { learningCurve, programName, progressOf, type RunOptions, sayOf, withRun } from './run.js'
 import { languageSettings } from './text-settings.js'
 
@@ -71,7 +72,6 @@ const held = 0.1
 /** Extracts of it that are looked at on the way; in the end all are. */
 const mostJudged = 512
 
-const entry = (name: string, text: string): string => `${bold(name.padEnd(11))} ${text}`
 const numberOf = (learningRate: number) => Number(learningRate.toPrecision(6))
 
 /** What `evaluate` needs to find the same tokens again. */

@@ -14,7 +14,7 @@ import { NothingLearned } from '../train/table-model.js'
 import type { Epoch, History, Metrics } from '../train/types.js'
 import { configurationOf } from './configuration.js'
 import { countOf, loadTraining, sampleOf, withPlace } from './model-file.js'
-import { bold, dim, grouped, markdownTable, number, plural, say, seconds, table } from './output.js'
+import { dim, entry, grouped, markdownTable, number, plural, say, seconds, table } from './output.js'
 import { learningCurve, programName, progressOf, type RunOptions, sayOf, withRun } from './run.js'
 import { modelFileSettings } from './settings.js'
 
@@ -25,8 +25,6 @@ export interface ModelFileCommand extends RunOptions {
   /** Of --set, for a training that is a function. */
   readonly parameters?: { readonly [name: string]: ParameterValue }
 }
-
-const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`
 
 export async function trainModelFile(file: string, command: ModelFileCommand, words: string): Promise<number> {
   const { parameters = {} } = command

@@ -20,7 +20,20 @@ import { saveTextModel } from '../train/text-model.js'
 import { type BagOfWordsConfig, bagOfWords } from '../train/text-network.js'
 import type { Net } from '../train/types.js'
 import { configurationOf } from './configuration.js'
-import { bold, dim, grouped, markdownTable, number, percent, plural, say, seconds, shellLine, table } from './output.js'
+import {
+  bold,
+  dim,
+  wideEntry as entry,
+  grouped,
+  markdownTable,
+  number,
+  percent,
+  plural,
+  say,
+  seconds,
+  shellLine,
+  table,
+} from './output.js'
 import { learningCurve, programName, progressOf, type RunOptions, sayOf, withRun } from './run.js'
 import { textClassKindSettings } from './text-settings.js'
 import { readTextTable, type TextTable } from './text-table.js'
@@ -62,8 +75,6 @@ const defaults: TextClassSettings = {
   seed: 1,
 }
 const shares = { train: 0.7, validation: 0.1, test: 0.2 }
-
-const entry = (name: string, text: string): string => `${bold(name.padEnd(11))} ${text}`
 
 /** The settings with their defaults. */
 const settingsOf = (given: object): TextClassSettings => {

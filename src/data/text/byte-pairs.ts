@@ -8,7 +8,7 @@ import { FileError } from '../../base/errors.js'
 import { checkNames } from '../../base/options.js'
 import { readText } from '../../io/files.js'
 import { expectText, noToken } from './checks.js'
-import type { Tokenizer } from './tokenizers.js'
+import type { Tokenizer } from './tokenizer.js'
 
 /** What is used of the library. */
 interface Inner {
