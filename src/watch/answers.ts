@@ -80,8 +80,10 @@ const idOf = (run: string, { member }: NetworkLog) => ({ run, ...(member === und
 
 function curvesOfNetwork(id: { readonly run: string }, network: NetworkLog, options: CurveQuery): Curve[] {
   const { steps, epochs } = network
-  // What step events tell more finely need not be told by epochs.
-  const covered = new Set(steps.names.map((inner) => `epoch.${inner}`))
+  // The learning rate is told by steps and by epochs: once is enough, by whichever there are more of.
+  const bySteps = steps.length >= epochs.length
+  const covered = new Set(bySteps ? steps.names.map((inner) => `epoch.${inner}`) : [])
+  const inEpochs = new Set(bySteps ? [] : epochs.names)
   const named = (inner: string) =>
     inner === 'epoch.seconds' || covered.has(inner) ? undefined : inner.replace(/^epoch\./, '')
   return [

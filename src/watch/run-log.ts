@@ -186,7 +186,8 @@ export class RunLog {
     network.add(event, span, this.#whole)
     this.firstTime ??= event.time
     this.lastTime = event.time
-    this.end = network.end
+    // Results of an ensemble come after the end of its last network.
+    if (event.kind === 'start' || event.kind === 'end') this.end = network.end
   }
 
   /** Reads a stored event from the file; undefined where the file has changed since. */

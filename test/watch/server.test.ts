@@ -297,8 +297,13 @@ describe('answers', () => {
       { name: 'loss', member: 2, x: [7], y: [2] },
     ])
     // What is told of all of them together is nobody's, and found all the same.
+    run.write({ kind: 'end', time: 3, member: 2, epoch: 1, step: 7, reason: 'finished' })
     run.write({ kind: 'confusion', time: 3, epoch: 1, labels: ['a'], counts: [[9]] })
-    expect((await summaries()).find(({ name }) => name === 'anew')).toMatchObject({ step: 7, loss: 2 })
+    expect((await summaries()).find(({ name }) => name === 'anew')).toMatchObject({
+      state: 'finished',
+      step: 7,
+      loss: 2,
+    })
     expect((await ask<RunDetail>('/api/run?run=anew')).epochs.confusion).toEqual([1])
     rmSync(run.folder, { recursive: true })
     expect((await summaries()).map(({ name }) => name)).not.toContain('anew')
