@@ -8,7 +8,7 @@ import { describeValue } from '../../base/describe.js'
 import { ArgumentError, FileError, ValueError } from '../../base/errors.js'
 import { checkNames } from '../../base/options.js'
 import { expectText, noToken } from './checks.js'
-import type { Tokenizer, TokenizerDescription } from './tokenizer.js'
+import type { Tokenizer } from './tokenizer.js'
 
 /** Of `characters`. */
 export interface CharactersOptions {
