@@ -92,7 +92,7 @@ function curvesOfNetwork(id: { readonly run: string }, network: NetworkLog, opti
       steps,
       () => network.stepEpochs(),
       options,
-      (inner) => inner,
+      (inner) => (inEpochs.has(`epoch.${inner}`) ? undefined : inner),
     ),
     ...curvesOf(id, epochs, () => epochs.epochs, options, named),
   ]
