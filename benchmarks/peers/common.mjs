@@ -103,7 +103,8 @@ export async function measure(peer, version, workload, threads, step, readLoss, 
   }
   await readLoss()
   const est = (now() - t0) / warm,
-    chunk = est < 500 ? 10 : 1,
+    // BENCH_CHUNK_MS: longer chunks, for clocks as coarse as those of browsers
+    chunk = Math.max(est < 500 ? 10 : 1, Math.ceil((process.env.BENCH_CHUNK_MS ?? 0) / est)),
     T = 1000 * (process.env.BENCH_SECONDS ?? 4),
     ts = []
   let n = 0,

@@ -5,7 +5,8 @@ import { BATCH, batches, DIMS, DIR, fill, measure, randn, rnd } from './common.m
 
 const [w, nt, be] = [process.argv[2], +process.argv[3], (process.argv[4] ?? 'wasm').replace('im2col', 'wasm')],
   i2c = process.argv[4] === 'im2col'
-if (nt > 1) {
+const shim = nt > 1 && typeof Worker === 'undefined'
+if (shim) {
   // jax-js threads want the browser's Worker, which Node lacks: a shim over worker_threads
   const { Worker: NodeWorker } = await import('node:worker_threads'),
     { resolveObjectURL } = await import('node:buffer')
@@ -260,7 +261,7 @@ function step(i) {
   if (last) last.dispose()
   ;[st, last] = whole(st, x.ref, y.ref)
 }
-if (nt > 1) notes.push('Worker shim')
+if (shim) notes.push('Worker shim')
 await measure(
   'jax-js-' + be + (process.execArgv.some((a) => a.includes('relaxed')) ? '-relaxed' : '') + (i2c ? '-im2col' : ''),
   version,

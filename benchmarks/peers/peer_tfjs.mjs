@@ -14,7 +14,7 @@ if (be === 'wasm') {
   if (nt > 1) {
     tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', true)
     wasm.setThreadsCount(nt)
-  }
+  } else tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false)
 }
 if (!(await tf.setBackend(be))) {
   console.error('backend ' + be + ' failed')
