@@ -128,6 +128,7 @@ async function workloadTable(browser, name, address, workload) {
 }
 
 async function firstSteps(browser, name, address) {
+  if (workloads.every((one) => one === 'W3')) return
   console.log(
     `\n### First step after the module is loaded, in ${name}\n\n| network | where | median | slowest |\n| --- | --- | ---: | ---: |`,
   )
