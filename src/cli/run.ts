@@ -42,7 +42,11 @@ export interface RunFolder {
   /** What happens, in events.jsonl. */
   readonly events: RunLog
   /** Options of `fit` for the training of a network, the only one or of several: its log, and checkpoints if the run is one that can go on. */
-  fit(member: number, settings: object, several?: boolean): Pick<FitOptions, 'checkpoint' | 'resume' | 'log'>
+  fit(
+    member: number,
+    settings: object,
+    several?: boolean,
+  ): Pick<FitOptions, 'checkpoint' | 'resume' | 'log' | 'observe'>
   write(file: string, content: string): Promise<void>
   /** Removes what was written, after a failure. */
   discard(): Promise<void>
@@ -81,6 +85,7 @@ export async function startRun(plan: RunPlan): Promise<RunFolder> {
   }
   let events: RunLog | undefined
   let log: ReturnType<typeof createJsonLines> | undefined
+  const warnings: string[] = []
   const history = join(path, modelFiles.history)
   // The history of a run that goes on is written again once it does; until then the old one stays.
   const again = () => {
@@ -111,6 +116,7 @@ export async function startRun(plan: RunPlan): Promise<RunFolder> {
     events,
     fit: (member, settings, several = false) => ({
       log: several ? events!.member(member) : events,
+      observe: { to: { event: (event) => void (event.kind === 'warning' && warnings.push(event.message)) } },
       ...(goesOn
         ? {
             checkpoint: {
@@ -128,8 +134,17 @@ export async function startRun(plan: RunPlan): Promise<RunFolder> {
     async close() {
       log?.close()
       await events!.close()
+      sayWarnings(warnings)
     },
   }
+}
+
+/** What looked wrong in training, after the report and for people only: all of it is among the run's events. */
+function sayWarnings(warnings: readonly string[]): void {
+  if (warnings.length === 0 || !process.stderr.isTTY) return
+  const [first, ...others] = warnings
+  const more = others.length > 0 ? ` (and ${others.length} more: gradus watch shows them)` : ''
+  process.stderr.write(`Noticed in training: ${first}${more}\n`)
 }
 
 const checkpointFolder = 'checkpoints'

@@ -357,7 +357,7 @@ describe('what is wrong is said, with an exit code, and nothing is left behind',
       'gone',
     ])
     expect(code).toBe(1)
-    expect(err).toMatch(/the loss is .* in epoch .*Lower the learning rate/s)
+    expect(err).toMatch(/the loss is .* in epoch .*lower the learning rate/is)
     expect(existsSync(join(folder, 'gone'))).toBe(false)
   })
 
