@@ -25,12 +25,15 @@ import {
   beside,
   bold,
   dim,
-  wideEntry as entry,
+  endWord,
+  entry,
+  entryIndent,
   grouped,
   markdownTable,
   number,
   percent,
   picture,
+  plural,
   say,
   seconds,
 } from './output.js'
@@ -122,10 +125,7 @@ export async function trainImages(plan: ImagePlan, command: RunOptions, words: s
       progress: progressOf(command),
       ...run.fit(1, settings),
     })
-    await eachEpoch(training, (epoch) => {
-      run.log(1, epoch)
-      print(epochLine(epoch as Epoch, settings.epochs))
-    })
+    await eachEpoch(training, (epoch) => run.log(1, epoch))
     const history = training.history as History<Epoch>
     if (history.epochs.length === 0) throw new NothingLearned(`train ${plan.name}`)
     const test = plan.test && (await forFit(plan.test))
@@ -143,7 +143,10 @@ export async function trainImages(plan: ImagePlan, command: RunOptions, words: s
     await run.write('summary.md', summaryText(plan, words, counts, history, result, String(layers)))
     print('', ...(result ? resultLines(result, counts.test!) : validationLines(history)))
     print(
-      entry('', `${history.epochs.length} epochs in ${seconds(history.seconds)}; kept: epoch ${history.best?.epoch}`),
+      entry(
+        '',
+        `${plural(history.epochs.length, 'epoch')} in ${seconds(history.seconds)}; kept: epoch ${history.best?.epoch}`,
+      ),
       ...(quiet || json || !test ? [] : await drawMistakes(net, test, classes)),
       '',
       entry('Folder', run.path),
@@ -218,12 +221,6 @@ export function warmedUp(settings: TrainingSettings, stepsAnEpoch: number): Opti
   return optimizerOf(settings, schedule)
 }
 
-const epochLine = ({ epoch, train, validation, seconds: time }: Epoch, epochs: number): string => {
-  const { loss, accuracy: share } = (validation ?? train) as { loss: number; accuracy?: number }
-  const learned = `training loss ${number(train.loss)}`
-  return `  epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}   ${learned}   validation loss ${number(loss)}, accuracy ${percent(share!)}   ${dim(seconds(time))}`
-}
-
 function mostFrequent(labels: ArrayLike<number>, classes: number): number {
   const counts = new Array<number>(classes).fill(0)
   for (let i = 0; i < labels.length; i++) counts[labels[i]!]!++
@@ -255,7 +252,7 @@ function drawSome(data: TrainingData): string[] {
   if (!drawable(data)) return []
   const count = Math.min(5, data.input.shape[0]!)
   return beside(Array.from({ length: count }, (_, i) => imageAt(data, i))).map(
-    (line) => `${' '.repeat(12)}${dim(line)}`,
+    (line) => `${' '.repeat(entryIndent)}${dim(line)}`,
   )
 }
 
@@ -279,7 +276,7 @@ async function drawMistakes(net: Net, test: TrainingData, classes: readonly stri
   return [
     '',
     entry('Mistakes', 'the first test images that it gets wrong'),
-    ...beside(pictures).map((line) => `${' '.repeat(12)}${line}`),
+    ...beside(pictures).map((line) => `${' '.repeat(entryIndent)}${line}`),
   ]
 }
 
@@ -291,7 +288,7 @@ function summaryText(
   result: ImageResult | undefined,
   layers: string,
 ): string {
-  const epochs = `${history.epochs.length} epochs in ${seconds(history.seconds)}, ${history.stopped}; the parameters are those of epoch ${history.best?.epoch}.`
+  const epochs = `${plural(history.epochs.length, 'epoch')} in ${seconds(history.seconds)}, ${endWord(history.stopped)}; the parameters are those of epoch ${history.best?.epoch}.`
   const scores = result
     ? `**Test accuracy ${percent(result.accuracy)}** on ${grouped(counts.test!)} images, read once after training (cross-entropy ${number(result.loss)};
 always answering '${result.baseline.prediction}' would reach ${percent(result.baseline.accuracy)}). ${epochs}`

@@ -17,7 +17,14 @@ import type { Loss } from '../train/types.js'
 import { scoreLines } from './table-report.js'
 import { loadDigits } from './train-digits.js'
 import { csvOptions, preparingOf, settingsOf, type TableCommand, testOptions } from './train-table.js'
-import { type EvaluateCommand, type Evaluation, expectRecord, type RunRecord, type TrainedRun } from './trained.js'
+import {
+  type EvaluateCommand,
+  type Evaluation,
+  expectRecord,
+  type RunRecord,
+  readAsTrained,
+  type TrainedRun,
+} from './trained.js'
 
 /** A model of a table or of digits. */
 export async function openMlp(folder: string, record: RunRecord | undefined): Promise<TrainedRun> {
@@ -31,7 +38,7 @@ export async function openMlp(folder: string, record: RunRecord | undefined): Pr
       ? `logits of the classes ${model.classes.join(', ')}${description.network.outputs === 1 ? ' (one, of the second)' : ''}`
       : outputOf(description.preprocessing),
     evaluate: async (file, options) => {
-      if (file !== undefined) return evaluateFile(model, file, options)
+      if (file !== undefined) return evaluateFile(model, file, readAsTrained(options, record))
       const { configuration } = expectRecord(folder, record)
       return description.preprocessing ? evaluateTable(model, configuration) : evaluateDigits(model)
     },

@@ -25,6 +25,11 @@ export const say: Say = (...lines) => {
   process.stdout.write(lines.map((line) => `${line}\n`).join(''))
 }
 
+/** A line of a report: what it is about, then `text`; the next lines of the same have no name. */
+export const entry = (name: string, text: string): string => `${bold(name.padEnd(entryIndent - 1))} ${text}`
+/** Where the texts of all entries begin. */
+export const entryIndent = 10
+
 /** Columns aligned: the first to the left, others to the right unless `left` says so. */
 export function table(
   rows: readonly (readonly string[])[],
@@ -89,7 +94,6 @@ export const beside = (blocksOfLines: readonly (readonly string[])[], gap = 2): 
 export const shellLine = (words: readonly string[]): string =>
   words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, `'\\''`)}'`)).join(' ')
 
-/** A line of a report: what it is about, in bold, then the text, in one column over all lines. */
-export const entry = (name: string, text: string): string => `${bold(name.padEnd(9))} ${text}`
-/** Of reports with longer names. */
-export const wideEntry = (name: string, text: string): string => `${bold(name.padEnd(11))} ${text}`
+/** Why a training ended, in words. */
+export const endWord = (stopped: string): string =>
+  stopped === 'earlyStopping' ? 'stopped early' : stopped === 'aborted' ? 'interrupted' : stopped

@@ -14,6 +14,8 @@ import { openModel } from '../train/model-folder.js'
 import { predictImages } from '../train/predict-images.js'
 import { recordOf } from './open-run.js'
 import { csvLines, csvText, type PredictCommand, predictionsText } from './predictions.js'
+import { csvOptions } from './train-table.js'
+import { readAsTrained } from './trained.js'
 
 export async function predictFile(folder: string, files: readonly string[], command: PredictCommand): Promise<number> {
   const { kind, record } = await recordOf(folder)
@@ -27,8 +29,7 @@ export async function predictFile(folder: string, files: readonly string[], comm
   const model = await openModel(folder)
   if (model.description.images && files.every(isImageFile)) return predictImageFiles(model, files, command)
   const file = oneFile(files, model.description.images ? 'Images end in .png, .jpg or .jpeg.' : undefined)
-  const { header, columns, separator, encoding } = command
-  const data = await readTable(file, { header, columns, separator, encoding })
+  const data = await readTable(file, csvOptions(readAsTrained(command, record)))
   const predictions = await predictTable(model, data)
   return write(predictionsText(model, predictions, command.json), predictions.length, command)
 }

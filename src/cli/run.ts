@@ -248,17 +248,21 @@ export function listenForInterrupt(kept = 'the best so far is kept'): Interrupt 
 }
 
 /**
- * Progress on standard error: a live line in a terminal, elsewhere a line at the end of each network. `memory`: whether it
- * begins with what a step needs; networks that are alike need not say it again. `table`: of epochs, in a terminal.
+ * Progress on standard error: a live line in a terminal, elsewhere lines. `memory`: whether it begins with what a step needs; networks
+ * that are alike need not say it again. `epochs`: whether each epoch is told, as a row of a table or a line.
  */
-export function progressOf(options: RunOptions, prefix = '', memory = true, table = false): Progress | undefined {
+export function progressOf(
+  options: RunOptions,
+  { prefix = '', memory = true, epochs = true } = {},
+): Progress | undefined {
   if (options.quiet || !options.progress) return undefined
-  const line = progressLine({ prefix, table })
+  const line = progressLine({ prefix, table: epochs })
   const start: Progress['start'] = ({ memory: text, ...run }) =>
     line.start?.({ ...run, ...(memory && text ? { memory: text } : {}) })
+  const epoch: Progress['epoch'] = (now) => line.epoch?.(now)
   const end: Progress['end'] = (history) => line.end?.(history)
-  if (!isLive(process.stderr)) return { start, end }
-  return { start, end, batch: (now) => line.batch?.(now), epoch: (epoch) => line.epoch?.(epoch) }
+  if (!isLive(process.stderr)) return { start, end, ...(epochs ? { epoch } : {}) }
+  return { start, end, epoch, batch: (now) => line.batch?.(now) }
 }
 
 /** Whether the report is printed: not with --json, which has standard output for itself, nor with --quiet. */

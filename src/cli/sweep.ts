@@ -5,7 +5,7 @@
 import { cp, readdir, rm } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { basename, join } from 'node:path'
-import { FileError, ValueError } from '../base/errors.js'
+import { FileError, nearest, ValueError } from '../base/errors.js'
 import { createOutputFolder, createRunFolder, writeFileAtomic } from '../io/atomic.js'
 import { lineChart, type Point } from '../io/chart.js'
 import { readText } from '../io/files.js'
@@ -178,14 +178,14 @@ function spaceOf(space: SearchSpace, kind: Kind, fixed: object, strategy: SweepS
   }
   const result = Object.entries(space).map(([name, range]): [string, SearchSpace[string]] => {
     const row = rows.get(name)
-    if (!row && !takesParameters)
+    if (!row && !takesParameters) {
+      const names = kind.settings.filter(isSearched).map((one) => one.name)
+      const near = nearest(name, names)
       fail(
-        `${name} is no setting of ${kind.name}`,
-        `There are ${kind.settings
-          .filter(isSearched)
-          .map((one) => one.name)
-          .join(', ')}.`,
+        `${name} is no setting of ${kind.name}${near ? `; did you mean ${near}?` : ''}`,
+        `There are ${names.join(', ')}.`,
       )
+    }
     if (row && !isSearched(row))
       fail(
         `${name} may not change between trials`,

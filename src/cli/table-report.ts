@@ -8,7 +8,7 @@ import type { Table } from '../data/table.js'
 import type { Summary } from '../nn/summary.js'
 import type { Importance, TableScores } from '../train/table-assess.js'
 import type { TablePlan, TrainedTable } from '../train/table-model.js'
-import { dim, entry, grouped, markdownTable, number, percent, plural, seconds, table } from './output.js'
+import { dim, endWord, entry, grouped, markdownTable, number, percent, plural, seconds, table } from './output.js'
 
 /** All that is known at the end. */
 export interface Finished {
@@ -39,7 +39,10 @@ export function reportPlan(
   ]
   const more = inputs.length > shownColumns ? [dim(`  and ${inputs.length - shownColumns} more`)] : []
   const own = files.test ? `; ${plural(rows.test.length, 'test row')} of ${files.test}` : ''
-  const batch = settings.batchSize === 'full' ? 'all rows' : `${settings.batchSize} rows`
+  // Each network of an ensemble learns from its own choice of these rows.
+  const learned = rows.train.length + (folds.length > 1 ? rows.validation.length : 0)
+  const batch =
+    settings.batchSize === 'full' || settings.batchSize >= learned ? 'all rows' : `${settings.batchSize} rows`
   return [
     entry('Data', `${file}: ${plural(data.rows, 'row')}, ${plural(data.names.length, 'column')}`),
     table(columns, { left: [0, 1, 2] }),
@@ -256,7 +259,7 @@ export function summaryMarkdown(finished: Finished, next: string): string {
           String(history.epochs.length),
           String(history.best?.epoch ?? ''),
           number(history.best?.value ?? Number.NaN),
-          history.stopped,
+          endWord(history.stopped),
           history.seconds.toFixed(2),
         ]),
       ],

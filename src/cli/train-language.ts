@@ -20,9 +20,8 @@ import { NothingLearned } from '../train/table-model.js'
 import { optimizerOf, type TrainingSettings } from '../train/table-settings.js'
 import { LanguageModel, saveTextModel } from '../train/text-model.js'
 import { languageModel, languageModelConfig } from '../train/text-network.js'
-import type { Epoch } from '../train/types.js'
 import { configurationOf } from './configuration.js'
-import { bold, dim, wideEntry as entry, grouped, markdownTable, number, say, seconds, shellLine } from './output.js'
+import { bold, dim, entry, grouped, markdownTable, number, plural, say, seconds, shellLine } from './output.js'
 import { learningCurve, programName, progressOf, type RunOptions, sayOf, withRun } from './run.js'
 import { languageSettings } from './text-settings.js'
 
@@ -72,8 +71,6 @@ const held = 0.1
 /** Extracts of it that are looked at on the way; in the end all are. */
 const mostJudged = 512
 
-const numberOf = (learningRate: number) => Number(learningRate.toPrecision(6))
-
 /** What `evaluate` needs to find the same tokens again. */
 export const validationText = (text: string): string => text.slice(Math.floor((1 - held) * text.length))
 
@@ -121,6 +118,7 @@ export async function trainLanguage(file: string, command: LanguageCommand, word
   })
   const net = languageModel(network)
   const look = summary(net, [1, context], { dtype: 'int32' })
+  const judgedAll = Math.floor((validation.length - 1) / context) <= mostJudged
   const judgedAtOnce = Math.max(1, Math.min(128, Math.floor(2 ** 22 / (context * tokenizer.size))))
   const name = basename(file).replace(/(\.(txt|md|gz))+$/i, '')
   const configuration = configurationOf(file, 'language', command, languageSettings, settings)
@@ -133,7 +131,7 @@ export async function trainLanguage(file: string, command: LanguageCommand, word
       ),
       entry(
         '',
-        `${grouped(train.length)} tokens to learn from, the last ${grouped(validation.length)} to validate with`,
+        `${grouped(train.length)} tokens to learn from, the last ${grouped(validation.length)} to validate with${judgedAll ? '' : `: ${mostJudged} extracts after each epoch, all in the end`}`,
       ),
       '',
       entry(
@@ -150,7 +148,7 @@ export async function trainLanguage(file: string, command: LanguageCommand, word
       ),
       entry(
         '',
-        `${grouped(epochs * stretch)} steps (--steps), ${number((epochs * stretch) / pass)} times the text; validated every ${stretch}`,
+        `${grouped(epochs * stretch)} steps (--steps), ${number((epochs * stretch) / pass)} times the text, in ${plural(epochs, 'epoch')} of ${stretch}`,
       ),
       '',
     )
@@ -180,10 +178,7 @@ export async function trainLanguage(file: string, command: LanguageCommand, word
       progress: progressOf(command),
       ...run.fit(1, settings),
     })
-    await eachEpoch(training, (epoch) => {
-      run.log(1, epoch)
-      print(epochLine(epoch, stretch, total))
-    })
+    await eachEpoch(training, (epoch) => run.log(1, epoch))
     const { history } = training
     if (history.epochs.length === 0) throw new NothingLearned('train')
     const frequencies = frequencyLoss(train, validation, tokenizer.size)
@@ -216,7 +211,7 @@ export async function trainLanguage(file: string, command: LanguageCommand, word
         `${bold(`validation loss ${best.toFixed(4)}`)} nats a token (perplexity ${number(result.perplexity)}); kept: epoch ${history.best!.epoch}`,
       ),
       entry('', dim(`knowing only how frequent each token is would give ${frequencies.toFixed(4)}`)),
-      entry('', `${history.epochs.length} epochs in ${seconds(history.seconds)}`),
+      entry('', `${plural(history.epochs.length, 'epoch')} in ${seconds(history.seconds)}`),
       ...(sample
         ? [
             '',
@@ -268,13 +263,6 @@ function frequencyLoss(train: Int32Array, validation: Int32Array, size: number):
   for (const token of validation) sum -= Math.log(counts[token]! / (train.length + size))
   return sum / validation.length
 }
-
-const epochLine = (
-  { epoch, train, validation, learningRate, seconds: time }: Epoch,
-  stretch: number,
-  total: number,
-): string =>
-  `  step ${String(epoch * stretch).padStart(String(total).length)}/${total}   training loss ${train.loss.toFixed(4)}   validation loss ${validation!.loss.toFixed(4)}   ${dim(`learning rate ${number(numberOf(learningRate ?? Number.NaN))}   ${seconds(time)}`)}`
 
 const firstWord = (text: string): string => /\S+/.exec(text)?.[0] ?? 'a'
 

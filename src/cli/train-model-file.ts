@@ -14,7 +14,7 @@ import { NothingLearned } from '../train/table-model.js'
 import type { Epoch, History, Metrics } from '../train/types.js'
 import { configurationOf } from './configuration.js'
 import { countOf, loadTraining, sampleOf, withPlace } from './model-file.js'
-import { dim, entry, grouped, markdownTable, number, plural, say, seconds, table } from './output.js'
+import { dim, endWord, entry, grouped, markdownTable, number, plural, say, seconds, table } from './output.js'
 import { learningCurve, programName, progressOf, type RunOptions, sayOf, withRun } from './run.js'
 import { modelFileSettings } from './settings.js'
 
@@ -64,7 +64,7 @@ export async function trainModelFile(file: string, command: ModelFileCommand, wo
           batchSize,
           seed,
           signal,
-          progress: progressOf(command, '', true, true),
+          progress: progressOf(command),
           ...run.fit(1, { parameters }),
         })
         await eachEpoch(fitted, (epoch) => run.log(1, epoch as Epoch))
@@ -81,7 +81,7 @@ export async function trainModelFile(file: string, command: ModelFileCommand, wo
           '',
           entry(
             'Result',
-            `${plural(history.epochs.length, 'epoch')} in ${seconds(history.seconds)}, ${history.stopped}${history.best ? `; best: epoch ${history.best.epoch}` : ''}`,
+            `${plural(history.epochs.length, 'epoch')} in ${seconds(history.seconds)}, ${endWord(history.stopped)}${history.best ? `; best: epoch ${history.best.epoch}` : ''}`,
           ),
           table(scoreRows(result)),
           '',
@@ -158,7 +158,7 @@ function summaryText(words: string, result: ReturnType<typeof describe>, layers:
 
     ${words}
 
-${result.epochs} epochs in ${seconds(result.seconds)}, ${result.stopped}${result.best ? `; the best is epoch ${result.best.epoch}` : ''}.
+${plural(result.epochs, 'epoch')} in ${seconds(result.seconds)}, ${endWord(result.stopped)}${result.best ? `; the best is epoch ${result.best.epoch}` : ''}.
 
 ${markdownTable(plain, plain[0]!.map((_, i) => i).slice(1))}
 

@@ -20,7 +20,7 @@ import { assessTable, importance } from '../train/table-assess.js'
 import { planTable, trainTable } from '../train/table-model.js'
 import type { TableSettings } from '../train/table-settings.js'
 import { configurationOf } from './configuration.js'
-import { say, shellLine } from './output.js'
+import { entry, say, shellLine } from './output.js'
 import { learningCurve, programName, progressOf, type RunOptions, sayOf, withRun } from './run.js'
 import { settingsOfTables } from './settings.js'
 import { describeTraining, type Finished, reportPlan, reportResult, summaryMarkdown } from './table-report.js'
@@ -79,8 +79,12 @@ export async function trainOnTable(file: string, given: TableCommand, words: str
         signal,
         progress: (member) =>
           plan.folds.length > 1
-            ? progressOf(command, `network ${member}/${plan.folds.length}  `, member === 1)
-            : progressOf(command, '', true, true),
+            ? progressOf(command, {
+                prefix: `network ${member}/${plan.folds.length}  `,
+                memory: member === 1,
+                epochs: false,
+              })
+            : progressOf(command),
         epoch: run.log,
         checkpoint: (member) => run.fit(member, plan.settings, plan.folds.length > 1),
       })
@@ -109,7 +113,7 @@ export async function trainOnTable(file: string, given: TableCommand, words: str
       await run.write('learning-curve.svg', learningCurve(`${name}: loss by epoch`, plan.settings.loss, histories))
       const next = `${programName()} ${shellLine(['predict', run.path, command.test ?? file, ...readingOptions(command)])}`
       await run.write('summary.md', summaryMarkdown(finished, next))
-      print(...reportResult(finished), '', `Folder  ${run.path}`, `Next    ${next}`)
+      print(...reportResult(finished), '', entry('Folder', run.path), entry('Next', next))
       if (command.json)
         console.log(JSON.stringify({ folder: run.path, notes: plan.notes, ...describeTraining(finished) }))
       else if (command.quiet) console.log(run.path)

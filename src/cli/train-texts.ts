@@ -23,7 +23,8 @@ import { configurationOf } from './configuration.js'
 import {
   bold,
   dim,
-  wideEntry as entry,
+  entry,
+  entryIndent,
   grouped,
   markdownTable,
   number,
@@ -213,7 +214,7 @@ export async function trainTexts(file: string, command: TextClassCommand, words:
       seed,
       earlyStopping: { patience: settings.patience, restoreBest: true },
       signal,
-      progress: progressOf(command, '', true, true),
+      progress: progressOf(command),
       ...run.fit(1, settings),
     })
     await eachEpoch(training, (epoch) => run.log(1, epoch))
@@ -250,8 +251,9 @@ export async function trainTexts(file: string, command: TextClassCommand, words:
       `# ${name}: classes of texts\n\n\`${words}\`\n\n**${rowsOfScores[0]!.join(' ')}** on ${grouped(tested)} texts, read once after training.\n\n${markdownTable([['score', 'value'], ...rowsOfScores])}\n\n![learning curve](learning-curve.svg)\n\n## Confusion matrix\n\nRows are the true classes.\n\n${markdownTable(confused)}\n\n## Settings\n\n${markdownTable([['setting', 'value'], ...Object.entries(settings).map(([key, value]) => [key, String(value)])])}\n\n## Network\n\n\`\`\`\n${look}\n\`\`\`\n`,
     )
     print(
+      '',
       entry('Result', `${bold(rowsOfScores[0]!.join(' '))} on ${plural(tested, 'text')} that were set aside`),
-      table(rowsOfScores.slice(1), { indent: ' '.repeat(12) }),
+      table(rowsOfScores.slice(1), { indent: ' '.repeat(entryIndent) }),
       entry(
         '',
         dim(`always answering ${classes[counts.indexOf(Math.max(...counts))]} would be right for ${percent(baseline)}`),
@@ -262,7 +264,7 @@ export async function trainTexts(file: string, command: TextClassCommand, words:
       ),
       '',
       entry('Confusion', dim('rows are the true classes')),
-      table(confused, { indent: ' '.repeat(12) }),
+      table(confused, { indent: ' '.repeat(entryIndent) }),
       '',
       entry('Folder', run.path),
       entry('Next', next),

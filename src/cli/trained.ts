@@ -67,3 +67,13 @@ export function expectRecord(folder: string, record: RunRecord | undefined): Run
     hint: 'Give a file of data.',
   })
 }
+
+type Reading = Pick<EvaluateCommand, 'columns' | 'header' | 'separator' | 'encoding'>
+
+/** How a file is read: as the command says; where it says nothing, as the file was that the run was trained on. */
+export function readAsTrained<T extends Reading>(command: T, record: RunRecord | undefined): T {
+  const names = ['columns', 'header', 'separator', 'encoding'] as const
+  if (names.some((name) => command[name] !== undefined)) return command
+  const known = (record?.configuration ?? {}) as Reading
+  return { ...command, ...Object.fromEntries(names.map((name) => [name, known[name]])) }
+}

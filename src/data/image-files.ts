@@ -41,12 +41,13 @@ const isImage = (name: string): boolean => imageEndings.some((ending) => name.to
 
 /** Throws FileError for folders that are missing or cannot be read, classes without images, and such as only a test part has. */
 export async function findImages(folder: string): Promise<FoundImages> {
-  const { folders, images } = await listing(folder)
+  const listed = await listing(folder)
+  const { folders } = listed
   const trains = folders.filter((name) => partNames[name.toLowerCase()] === 'train')
   // A class may be called train as well: the folder of a part has folders of classes.
   const parted = trains.length > 0 && (await listing(join(folder, trains[0]!))).folders.length > 0
   if (!parted) {
-    const found = await findClasses(folder, folders, images, true)
+    const found = await findClasses(folder, listed, true)
     return { classes: found.classes, parts: { train: found }, warnings: [] }
   }
   const strange = folders.filter((name) => !partNames[name.toLowerCase()])
@@ -70,8 +71,7 @@ export async function findImages(folder: string): Promise<FoundImages> {
 async function together(folder: string, names: ReadonlyMap<PartName, string>): Promise<FoundImages> {
   const own = async (part: PartName) => {
     const path = join(folder, names.get(part)!)
-    const { folders, images } = await listing(path)
-    return findClasses(path, folders, images, part === 'train')
+    return findClasses(path, await listing(path), part === 'train')
   }
   const train = await own('train')
   const { classes } = train
@@ -100,10 +100,13 @@ const few = (names: readonly string[]): string =>
 
 async function findClasses(
   folder: string,
-  classes: readonly string[],
-  loose: number,
+  { folders: classes, names, images: loose }: Listing,
   learns: boolean,
 ): Promise<ImageFiles & { readonly classes: readonly string[] }> {
+  if (classes.length === 0 && loose === 0 && names.length > 0)
+    throw folderFault(folder, `has no folders of images, but ${few(names)}`, {
+      hint: `Is it a table or a text? Then name the file: ${join(folder, names[0]!)}. Images go into a folder for each class: ${join(folder, 'cat', '1.png')}.`,
+    })
   if (classes.length === 0)
     throw folderFault(folder, loose > 0 ? `has ${loose} images, which are in no folder of a class` : 'is empty', {
       hint: `Put the images of each class into a folder of its name: ${join(folder, 'cat', '1.png')}.`,
@@ -146,7 +149,15 @@ async function below(folder: string, depth = 0): Promise<{ images: string[]; oth
 }
 
 /** What a folder has, in order of the names; what begins with a dot or two underscores belongs to systems. */
-async function listing(folder: string): Promise<{ folders: string[]; names: string[]; images: number }> {
+interface Listing {
+  readonly folders: string[]
+  /** Of files. */
+  readonly names: string[]
+  /** How many of them are images. */
+  readonly images: number
+}
+
+async function listing(folder: string): Promise<Listing> {
   let entries: Dirent[]
   try {
     entries = await readdir(folder, { withFileTypes: true })

@@ -86,13 +86,13 @@ describe('train, predict, inspect', () => {
     expect(first.out).toMatch(/accuracy +\d+\.\d\d % +\d+\.\d\d %/)
     expect(first.out).toContain('true \\ taken for')
     const [folderLine, nextLine] = lines(first.out).slice(-2)
-    expect(folderLine).toBe('Folder  runs/class-001')
-    expect(nextLine).toMatch(/^Next {4}.* predict runs\/class-001 class\.csv$/)
+    expect(folderLine).toBe('Folder    runs/class-001')
+    expect(nextLine).toMatch(/^Next {6}.* predict runs\/class-001 class\.csv$/)
     expect(files('runs/class-001')).toEqual(runFiles)
 
     const before = readFileSync(join(folder, 'runs/class-001/weights.safetensors'))
     const second = await train()
-    expect(lines(second.out).at(-2)).toBe('Folder  runs/class-002')
+    expect(lines(second.out).at(-2)).toBe('Folder    runs/class-002')
     // The same seed gives the same bits.
     expect(readFileSync(join(folder, 'runs/class-002/weights.safetensors')).equals(before)).toBe(true)
 
@@ -220,7 +220,7 @@ test('digits: a small network learns in one epoch, and the folder opens', async 
   ]
   const { code, out } = await gradus(['train', 'digits', ...settings])
   expect(code).toBe(0)
-  for (const text of ['50,000 to learn from', 'linear(784, 32)', 'epoch 1/1', 'taken for']) expect(out).toContain(text)
+  for (const text of ['50,000 to learn from', 'linear(784, 32)', '1 epoch in', 'taken for']) expect(out).toContain(text)
   expect(Number(/(\d+\.\d+) % of the 10,000 test images/.exec(out.replace(/ +/g, ' '))![1])).toBeGreaterThan(88)
   expect(lines(out).at(-2)).toMatch(/^Folder +runs\/digits-001$/)
   expect(files('runs/digits-001')).toEqual([...runFiles, 'pictures'].sort())
@@ -408,7 +408,7 @@ describe('what is wrong is said, with an exit code, and nothing is left behind',
     child.kill('SIGINT')
     expect(await closed).toBe(130)
     expect(files('stopped')).toEqual(runFiles)
-    expect(lines(out).at(-2)).toBe('Folder  stopped')
+    expect(lines(out).at(-2)).toBe('Folder    stopped')
     expect(JSON.parse(readFileSync(join(folder, 'stopped', 'model.json'), 'utf8')).training.interrupted).toBe(true)
     expect((await gradus(['predict', 'stopped', 'long.csv', '-o', 'p.csv'])).code).toBe(0)
   })

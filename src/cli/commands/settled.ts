@@ -21,7 +21,9 @@ export async function settled(
   const settings = config === undefined ? {} : await readConfiguration(config, allSettings())
   const source = given ?? settings.train
   if (source === undefined)
-    command.error('error: what to train is not said: give a table, or digits, or --config FILE with "train" in it')
+    command.error(
+      'error: what to train is not said: give a table, a text, a folder of images, a model file, the word digits, or --config FILE with "train" in it',
+    )
   fromConfiguration(command, settings)
   const { config: _, train: _1, kind: named, ...options } = command.opts<RunOptions & { [name: string]: unknown }>()
   if (options.resume && options.output === undefined)
