@@ -39,6 +39,11 @@ afterAll(async () => {
 const textOf = (page: Page, selector: string) => page.$eval(selector, (element) => element.textContent ?? '')
 /** Clicks wherever it is, also beyond the screen. */
 const click = (page: Page, selector: string) => page.$eval(selector, (element) => (element as HTMLElement).click())
+/** Starts the training, once there is something to train. */
+async function train(page: Page): Promise<void> {
+  await page.waitForSelector('[data-test=play]:not(:disabled)')
+  await click(page, '[data-test=play]')
+}
 const ends = (page: Page) =>
   page.waitForFunction(
     () => /finished|stopped|diverged/.test(document.querySelector('[data-run=a] .status')?.className ?? ''),
@@ -79,7 +84,7 @@ describe.each(names.map((name, i) => [name, launched[i]!] as const))('in %s', (n
     await page.waitForSelector('[data-run=a] canvas')
     await page.waitForSelector('.by-layer tbody tr')
     expect(await textOf(page, '[data-test=epoch]')).toBe('0')
-    await click(page, '[data-test=play]')
+    await train(page)
     await ends(page)
     const share = Number.parseFloat(await textOf(page, '[data-test=validation-accuracy]'))
     expect(share).toBeGreaterThanOrEqual(95)
@@ -113,8 +118,7 @@ describe.each(names.map((name, i) => [name, launched[i]!] as const))('in %s', (n
 
   it(`nine of ten drawn digits are recognised${why}`, async () => {
     const page = await open('#/digits')
-    await page.waitForSelector('[data-test=play]:not(:disabled)')
-    await click(page, '[data-test=play]')
+    await train(page)
     await page.waitForFunction(
       () => Number((document.querySelector('[data-test=samples]')?.textContent ?? '').replaceAll(',', '')) > 60_000,
       { timeout: 120_000 },
@@ -170,7 +174,7 @@ describe.each(names.map((name, i) => [name, launched[i]!] as const))('in %s', (n
     const again = await open(hash)
     await again.waitForSelector('[data-run=b] canvas')
     expect(await textOf(again, '.differences')).toContain('rate: 0.01 and 0.0001')
-    await click(again, '[data-test=play]')
+    await train(again)
     await again.waitForFunction(() => Number(document.querySelector('[data-run=b] [data-test=epoch]')?.textContent) > 5)
     await click(again, '[data-test=play]')
     const loss = (id: string) => textOf(again, `[data-run=${id}] [data-test=train]`).then(Number.parseFloat)
@@ -181,14 +185,13 @@ describe.each(names.map((name, i) => [name, launched[i]!] as const))('in %s', (n
   it(`a learning rate that is too large is said to be so; early stopping stops${why}`, async () => {
     const page = await open('#/play?data=line&optimizer=sgd&rate=30&loss=L2')
     await page.waitForSelector('[data-run=a] canvas')
-    await click(page, '[data-test=play]')
+    await train(page)
     await ends(page)
     expect(await textOf(page, '[data-test=status]')).toContain('diverged')
     await page.close()
     const another = await open('#/play?samples=60&noise=0.3&layers=64relu,64relu&patience=10&epochs=3000')
     await another.waitForSelector('[data-run=a] canvas')
-    await another.waitForSelector('[data-test=play]:not(:disabled)')
-    await click(another, '[data-test=play]')
+    await train(another)
     await ends(another)
     expect(await textOf(another, '[data-test=status]')).toContain('stopped early')
     await another.close()
