@@ -31,7 +31,6 @@ const docs = fileURLToPath(new URL('../../docs/', import.meta.url))
 const before = process.cwd()
 const folder = mkdtempSync(`${tmpdir()}/gradus-snippets-`)
 beforeAll(() => {
-  process.chdir(folder)
   vi.spyOn(console, 'log').mockImplementation(() => {})
 })
 afterAll(() => {
@@ -57,6 +56,11 @@ const blocksOf = (page: string) =>
 
 describe.each(pages)('%s', (page) => {
   const [first, ...blocks] = blocksOf(page)
+  // Each page has a folder of its own: several make runs/a.
+  beforeAll(() => {
+    mkdirSync(`${folder}/${page}`)
+    process.chdir(`${folder}/${page}`)
+  })
   test.each(blocks.map((code, i) => [i + 2, code] as const))('block %i', async (_, code) => {
     await runnable(`${first}\n{\n${code}\n}`)(gradus)
   })
