@@ -292,7 +292,11 @@ describe('gradus profile', () => {
   })
 
   test.each<[string[], number, RegExp]>([
-    [['nothing.csv', '-t', 'x'], 1, /there is no file or folder nothing\.csv\. Give a table, a model file, the folder of a model/],
+    [
+      ['nothing.csv', '-t', 'x'],
+      1,
+      /there is no file or folder nothing\.csv\. Give a table, a model file, the folder of a model/,
+    ],
     [['table.csv'], 1, /which column of table\.csv is to be predicted.*--target COLUMN.*a, b, price/],
     [['model', '--hidden', '3'], 2, /--hidden is for training, not for the prediction of a model/],
     [['model', '--batch-size', '7'], 1, /not made 7 rows at a time\. Batches have 512, 64, 8, 1 rows/],
