@@ -145,7 +145,11 @@ export default defineTraining(({ parameters: { width } }) => {
 test.each<[more: string[], code: number, message: RegExp]>([
   [['--space', 'none.json'], 1, /there is no file none\.json/],
   [['--space', '{"learningRate":'], 2, /--space is not JSON/],
-  [['--space', '{"learning_rate":{"log":[1,2]}}'], 2, /learning_rate is no setting of tables\. There are hidden/],
+  [
+    ['--space', '{"learning_rate":{"log":[1,2]}}'],
+    2,
+    /learning_rate is no setting of tables; did you mean learningRate\? There are hidden/,
+  ],
   [['--space', '{"learningRate":{"log":[-1,2]}}'], 2, /begins at -1/],
   [['--space', '{"dropout":{"uniform":[0,1]}}'], 2, /the space of dropout has 1\. It must be from 0 to less than 1/],
   [['--space', '{"optimizer":{"choice":["adam","adm"]}}'], 2, /the space of optimizer has "adm"\. Did you mean adam/],
