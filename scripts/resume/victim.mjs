@@ -43,7 +43,8 @@ const history = await fit(net, {
 })
 const hash = createHash('sha256')
 for (const [name, { storage }] of state(net)) hash.update(name).update(storage.read())
-const epochs = history.epochs.map(({ seconds, ...epoch }) => epoch)
+// What was observed before the kill in an epoch is in the log, not in the epoch that went on.
+const epochs = history.epochs.map(({ seconds, layers, ...epoch }) => epoch)
 const { best, stopped, restored } = history
 const text = JSON.stringify({ epochs, best, stopped, restored })
 console.log(`${hash.digest('hex')} ${createHash('sha256').update(text).digest('hex')} ${epochs.length} ${stopped}`)
